@@ -1,0 +1,1 @@
+"""Foreign exports become the kit's tables: read, mapped, checked, refused with reasons."""
