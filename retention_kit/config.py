@@ -69,7 +69,9 @@ class Market(Strict):
     @classmethod
     def _is_a_currency(cls, currency: str) -> str:
         if currency not in list_currencies():
-            raise ValueError(f"'{currency}' is not a currency of ISO 4217{_did_you_mean(currency, list_currencies())}")
+            raise ValueError(
+                f"'{currency}' is not a currency of ISO 4217{_did_you_mean(currency, list_currencies())}"
+            )
         return currency
 
     @field_validator("time_zone")
@@ -131,7 +133,11 @@ def unknown_market(code: str, markets: Markets) -> UsageError:
     """Return the error for a market that is not declared; names the near miss by code or name."""
     error = unknown_name("market", code, list(markets))
     near = near_miss(code, markets.by_written_name)
-    to_try = f"'{markets.by_written_name[near]}'" if near else f"one of them, or declare '{code}' in {markets.where}"
+    to_try = (
+        f"'{markets.by_written_name[near]}'"
+        if near
+        else f"one of them, or declare '{code}' in {markets.where}"
+    )
     return UsageError(error.what, found=error.found, to_try=to_try)
 
 
@@ -154,7 +160,10 @@ def markets_of(tables: Mapping[str, Any], *, where: str) -> Markets:
         if code != "defaults"
     }
     if not markets:
-        raise ConfigError(f"{where} declares no market.", to_try="add a table such as [NL] with name, languages, currency and time_zone")
+        raise ConfigError(
+            f"{where} declares no market.",
+            to_try="add a table such as [NL] with name, languages, currency and time_zone",
+        )
     return Markets(markets, where=where)
 
 
@@ -163,13 +172,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as why:
-        raise ConfigError(f"There is no file '{path.name}'.", found=_beside(path), to_try="check the path") from why
+        raise ConfigError(
+            f"There is no file '{path.name}'.", found=_beside(path), to_try="check the path"
+        ) from why
     except UnicodeDecodeError as why:
         raise ConfigError(f"{path.name} is not UTF-8 text.", to_try="save it as UTF-8") from why
     except tomllib.TOMLDecodeError as why:
         twice = re.search(r"Cannot declare \('([^']+)',?\) twice", str(why))
         if twice:
-            raise ConfigError(f"{path.name} declares '{twice[1]}' twice.", to_try="give each market its own code") from why
+            raise ConfigError(
+                f"{path.name} declares '{twice[1]}' twice.", to_try="give each market its own code"
+            ) from why
         raise ConfigError(f"{path.name} is not valid TOML.", found=str(why), to_try="mend that line") from why
 
 
@@ -191,7 +204,10 @@ def _told(error: Any, model: type[BaseModel]) -> tuple[str, str]:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         near = near_miss(str(error["loc"][-1]), model.model_fields)
-        return f"unknown key '{place}'", f"'{near}'" if near else f"one of {listed(model.model_fields, most=30)}"
+        return (
+            f"unknown key '{place}'",
+            f"'{near}'" if near else f"one of {listed(model.model_fields, most=30)}",
+        )
     if error["type"] == "missing":
         return f"no '{place}'", f"add '{place}'"
     text = error["msg"].removeprefix("Value error, ")
