@@ -28,8 +28,8 @@ class Column:
     @property
     def engine_name(self) -> str:
         """Return its name in the engine, which says the unit: `_us`, `_day`, `_minor`."""
-        stem = self.name.removesuffix("_at")
-        suffix = {Kind.INSTANT: f"{stem}_us", Kind.DATE: f"{self.name}_day", Kind.MONEY: f"{self.name}_minor"}
+        stem = self.name.removesuffix("_at").removesuffix("_amount")
+        suffix = {Kind.INSTANT: f"{stem}_us", Kind.DATE: f"{stem}_day", Kind.MONEY: f"{stem}_minor"}
         return suffix.get(self.kind, self.name)
 
 
