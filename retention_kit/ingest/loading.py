@@ -1,0 +1,457 @@
+"""All tables of a source, converted and checked, in the engine; what was wrong told at once."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from retention_kit.errors import DataError, KitError, listed, missing_column, near_miss
+from retention_kit.ingest.convert import (
+    Conversion,
+    conversion,
+    local_columns,
+    local_us,
+    needs_home,
+)
+from retention_kit.ingest.findings import Finding, Findings, Severity, phrase
+from retention_kit.ingest.profile import Source, TableProfile
+from retention_kit.ingest.read import Raw, literal, quoted, raw
+from retention_kit.ingest.tables import TABLES
+from retention_kit.ingest.zones import DAY_US, local_offsets
+
+_ORDER = ("exchange_rates", "orders", "customers")
+_UNIQUE = {"orders": "order_id", "customers": "customer_id"}
+
+_AFTERWARDS = {
+    "zero_amount": ("note", "amount_minor = 0 AND NOT cancelled"),
+    "negative_amount": ("note", "amount_minor < 0 AND NOT cancelled"),
+    "refunded_more_than_paid": ("warning", "refunded_minor > greatest(amount_minor, 0)"),
+    "refunded_before_ordered": ("warning", "refunded_us < ordered_us"),
+}
+"""What is said of orders once they are whole: severity and SQL by reason."""
+
+
+def load(source: Source, connection: duckdb.DuckDBPyConnection) -> Findings:
+    """Create every table that has a file, typed, with the columns' engine names; return what was found.
+
+    `orders` always has `refunded_minor` (0 where none), `refunded_us` and `cancelled`. Amounts are integer
+    minor units of the order's own currency, times microseconds since 1970-01-01 UTC. A refused row is in
+    no table.
+
+    Raises
+    ------
+    DataError : a file that cannot be read, a column that is not there, markets that are not declared,
+        several currencies without rates, more refused rows than the source allows.
+    """
+    findings, wrong = loaded(source, connection)
+    if wrong:
+        raise wrong[0]
+    _refuse_nothing_left(findings, source, connection)
+    findings.raise_if_too_many()
+    return findings
+
+
+def loaded(source: Source, connection: duckdb.DuckDBPyConnection) -> tuple[Findings, list[KitError]]:
+    """Load as `load` does, but return the errors about what the data say instead of raising the first."""
+    rows: list[Finding] = []
+    wrong: list[KitError] = []
+    _create_market_names(source, connection)
+    for table in _in_order(source):
+        with raw(source, table, connection) as given:
+            found, errors = _load_table(source, table, given, connection)
+        rows += found
+        wrong += errors
+    connection.execute("DROP TABLE market_names; DROP TABLE IF EXISTS homes; DROP TABLE IF EXISTS local_days")
+    profile = source.profile
+    told = Findings(tuple(rows), source.max_refused, dict(profile.expected), source.where)
+    return told, wrong
+
+
+def _in_order(source: Source) -> list[str]:
+    """Return the tables that have files, those first that others look up."""
+    order = [*_ORDER, *(table for table in TABLES if table not in _ORDER)]
+    return [table for table in order if table in source.files]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What is being loaded: a table of a source, how it is declared, its files, the engine."""
+
+    name: str
+    source: Source
+    declared: TableProfile
+    given: Raw
+    engine: duckdb.DuckDBPyConnection
+
+    def finding(self, reason: str, severity: Severity, n: int, of: int, *, unit: str, more: str = "") -> Finding:
+        """Return a finding with its sentence."""
+        text = f"{n:,} of {of:,} {unit} {phrase(reason, TABLES[self.name])}{more}"
+        return Finding(self.name, reason, n, of, severity, text)
+
+    def one(self, sql: str) -> tuple:
+        """Return the only row of a query."""
+        return self.engine.execute(sql).fetchall()[0]
+
+
+def _load_table(
+    source: Source, name: str, given: Raw, connection: duckdb.DuckDBPyConnection
+) -> tuple[list[Finding], list[KitError]]:
+    table = _Table(name, source, source.profile.table(name), given, connection)
+    unit = "order lines" if table.declared.group_by_order else name.replace("_", " ")
+    offered = _offered(table)
+    mapped, types = _mapped(table, offered)
+    _prepare(table, types, mapped)
+    how = conversion(name, types, table.declared, source.markets, mapped=mapped, rated=_rated(table))
+    _create_converted(table, how)
+    n_left_out = given.n_rows - given.n_unreadable - table.one(f"SELECT count(*) FROM {name}")[0]
+    found = [
+        table.finding("unreadable_row", "refused", given.n_unreadable, given.n_rows, unit=unit),
+        table.finding("left_out", "note", n_left_out, given.n_rows, unit=unit),
+    ]
+    of = given.n_rows - n_left_out
+    if table.declared.group_by_order:
+        refused, errors = _refused(table, of, unit=unit)
+        found += [*refused, *_noted(table, how, of, unit=unit)]
+        of = _group(table, how)
+        found += _refused(table, of, unit="orders")[0]
+    else:
+        _refuse_repeated(table)
+        refused, errors = _refused(table, of, unit=unit)
+        found += [*refused, *_noted(table, how, of, unit=unit)]
+    _finish(table, how)
+    if name == "orders":
+        found += _afterwards(table, of)
+    return [finding for finding in found if finding.n], errors
+
+
+def _offered(table: _Table) -> dict[str, str]:
+    """Return SQL by column that the profile maps, or that the files have by the kit's own name."""
+    offered = {}
+    for column in TABLES[table.name]:
+        if column.name in table.declared.columns:
+            offered[column.name] = table.declared.columns[column.name]
+        elif column.name in table.given.columns:
+            offered[column.name] = quoted(column.name)
+        elif column.required and not (column.name == "currency" and table.declared.currency):
+            raise missing_column(table.name, column.name, table.given.columns, where=table.source.where)
+    return offered
+
+
+def _mapped(table: _Table, offered: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return SQL of the rows with the kit's columns and `row__`, and the type of each column."""
+    columns = ", ".join(f"({sql}) AS {name}" for name, sql in offered.items())
+    where = f" WHERE ({table.declared.where})" if table.declared.where else ""
+    mapped = f"SELECT file_row_number AS row__, {columns} FROM {table.given.view}{where}"
+    try:
+        described = table.engine.execute(f"DESCRIBE {mapped}").fetchall()
+    except duckdb.Error:
+        raise _wrong_expression(table, offered) from None
+    return mapped, {name: type_.strip('"') for name, type_, *_ in described if name != "row__"}
+
+
+def _wrong_expression(table: _Table, offered: Mapping[str, str]) -> KitError:
+    """Return the error for the first expression of the profile that the engine cannot read."""
+    asked = [*offered.items(), *([("where", table.declared.where)] if table.declared.where else [])]
+    for name, sql in asked:
+        try:
+            table.engine.execute(f"DESCRIBE SELECT ({sql}) FROM {table.given.view}")
+        except duckdb.Error as why:
+            return _told(table, name, str(why))
+    return DataError(f"{table.name}: its expressions do not go together.", to_try=f"check {table.source.where}")
+
+
+def _told(table: _Table, name: str, why: str) -> KitError:
+    lacking = re.search(r'Referenced column "([^"]+)" not found', why)
+    place = f"{table.source.where} [{table.name}]"
+    if lacking:
+        near = near_miss(lacking[1], table.given.columns)
+        return DataError(
+            f"{table.name} lacks '{lacking[1]}', of which {place} makes '{name}'.",
+            found=listed(table.given.columns),
+            to_try=f"'{near}' in its place" if near else "one of the columns above",
+        )
+    return DataError(
+        f"{place} cannot make '{name}'.",
+        found=why.splitlines()[0],
+        to_try="an expression of DuckDB's SQL over the file's columns",
+    )
+
+
+def _create_converted(table: _Table, how: Conversion) -> None:
+    """Create the table with its reasons, still with the rows that are refused."""
+    try:
+        table.engine.execute(f"CREATE TABLE {table.name} AS {how.select}")
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
+        # the engine's message would quote a value
+        raise DataError(
+            f"{table.name}: an expression of {table.source.where} fails on some row.",
+            to_try="TRY_CAST instead of CAST, so that such rows are counted and named",
+        ) from None
+
+
+def _prepare(table: _Table, types: Mapping[str, str], mapped: str) -> None:
+    """Create the small tables that the conversion looks up: homes of customers, offsets of zones."""
+    if needs_home(table.name, types, table.declared):
+        known = "customers" if "customers" in _created(table.engine) else "orders"
+        table.engine.execute(
+            "CREATE OR REPLACE TEMP TABLE homes AS SELECT h.customer_id, n.code, n.zone, n.currency "
+            f"FROM (SELECT customer_id, min(market) AS market FROM {known} GROUP BY customer_id) AS h "
+            "JOIN market_names AS n ON n.written = h.market"
+        )
+    local = local_columns(table.name, types, table.declared)
+    if not local:
+        return
+    times = [local_us(column, types[column.name], table.declared) for column in local]
+    spans = ", ".join(f"min({sql}), max({sql})" for sql in times)
+    ends = [end for end in table.one(f"SELECT {spans} FROM ({mapped})") if end is not None]
+    declared = table.declared.time_zone
+    named = {ZoneInfo(declared)} if declared not in (None, "UTC", "market") else set()
+    all_zones = named or {market.zone for market in table.source.markets.values()}
+    _create_local_days(table.engine, all_zones, min(ends, default=0), max(ends, default=0))
+
+
+def _create_local_days(
+    connection: duckdb.DuckDBPyConnection, all_zones: Iterable[ZoneInfo], start_us: int, end_us: int
+) -> None:
+    """Create `local_days`: by zone and local day the offset it begins with, and when it changes to which."""
+    first, last = start_us // DAY_US, end_us // DAY_US
+    begins = [
+        (zone.key, local_from, offset)
+        for zone in all_zones
+        for local_from, offset in local_offsets(zone, first * DAY_US, (last + 1) * DAY_US)
+    ]
+    values = ", ".join(f"('{zone}', {local_from}::BIGINT, {offset}::BIGINT)" for zone, local_from, offset in begins)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE local_days AS
+        SELECT b.zone, d.day,
+            arg_max(b.offset_us, b.local_from) FILTER (b.local_from <= d.day * {DAY_US}) AS before_us,
+            min(b.local_from) FILTER (b.local_from > d.day * {DAY_US}) AS switch_us,
+            arg_max(b.offset_us, b.local_from) AS after_us
+        FROM (VALUES {values}) AS b (zone, local_from, offset_us)
+        JOIN (SELECT unnest(range({first}, {last + 1})) AS day) AS d ON b.local_from < (d.day + 1) * {DAY_US}
+        GROUP BY b.zone, d.day
+        """
+    )
+
+
+def _create_market_names(source: Source, connection: duckdb.DuckDBPyConnection) -> None:
+    rows = ", ".join(
+        f"({literal(written)}, '{code}', '{source.markets[code].time_zone}', '{source.markets[code].currency}')"
+        for written, code in source.markets.by_written_name.items()
+    )
+    connection.execute(f"CREATE TEMP TABLE market_names AS FROM (VALUES {rows}) AS m (written, code, zone, currency)")
+
+
+def _created(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+
+
+def _rated(table: _Table) -> list[str]:
+    if table.name != "orders" or "exchange_rates" not in table.source.files:
+        return []
+    rows = table.engine.execute("SELECT DISTINCT currency FROM exchange_rates ORDER BY 1").fetchall()
+    return [currency for (currency,) in rows]
+
+
+def _refuse_repeated(table: _Table) -> None:
+    """Mark the rows that repeat an id within their market; the first row of each stays.
+
+    Hashes are compared first: integers are grouped several times faster than texts.
+    """
+    if table.name not in _UNIQUE:
+        return
+    key = _UNIQUE[table.name]
+    repeated = f"SELECT hash(market, {key}) FROM {table.name} WHERE reason IS NULL GROUP BY ALL HAVING count(*) > 1"
+    if not table.one(f"SELECT count(*) FROM ({repeated})")[0]:
+        return
+    table.engine.execute(
+        f"""
+        UPDATE {table.name} SET reason = 'repeated_{key}' WHERE row__ IN (
+            SELECT row__ FROM {table.name} WHERE reason IS NULL AND hash(market, {key}) IN ({repeated})
+            QUALIFY row_number() OVER (PARTITION BY market, {key} ORDER BY row__) > 1
+        )
+        """
+    )
+
+
+def _refused(table: _Table, of: int, *, unit: str) -> tuple[list[Finding], list[KitError]]:
+    """Return the refusals by reason, and the errors that no share of refused rows excuses."""
+    counted = table.engine.execute(
+        f"SELECT reason, count(*) FROM {table.name} WHERE reason IS NOT NULL GROUP BY reason ORDER BY 2 DESC, 1"
+    ).fetchall()
+    found, errors = [], []
+    for reason, n in counted:
+        severity: Severity = "refused"
+        more = ""
+        if reason == "unknown_market":
+            names = _unknown_markets(table)
+            more = f": {_counted(names)}"
+            severity = "warning" if table.source.unknown_markets == "ignore" else "refused"
+            errors += [_unknown_market_error(table, names)] if severity == "refused" else []
+        elif reason == "no_exchange_rate" and "exchange_rates" not in table.source.files:
+            errors.append(_no_rates_error(table, n))
+        elif reason.startswith("rounded_"):
+            errors.append(_rounded_error(table, reason, n))
+        elif reason == "repeated_customer_id":
+            severity = "note"
+        found.append(table.finding(reason, severity, n, of, unit=unit, more=more))
+    return found, errors
+
+
+def _unknown_markets(table: _Table) -> list[tuple[str, int]]:
+    return table.engine.execute(
+        f"SELECT unknown__, count(*) FROM {table.name} WHERE unknown__ IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+
+
+def _counted(names: Sequence[tuple[str, int]], *, most: int = 12) -> str:
+    told = ", ".join(f"'{name}' ({n:,})" for name, n in names[:most])
+    return f"{told} and {len(names) - most} more" if len(names) > most else told
+
+
+def _unknown_market_error(table: _Table, names: Sequence[tuple[str, int]]) -> KitError:
+    markets = table.source.markets
+    near = {name: near_miss(name, markets.by_written_name) for name, _ in names}
+    advice = [
+        f"'{name}' may be {markets.by_written_name[known]}: add it to its aliases in {markets.where}"
+        for name, known in near.items()
+        if known
+    ]
+    return DataError(
+        f"{table.name} names a market that is not declared."
+        if len(names) == 1
+        else f"{table.name} names {len(names)} markets that are not declared.",
+        found=_counted(names),
+        to_try="\n".join(
+            [*advice[:3], f"declare what is missing in {markets.where}, or leave it out: --unknown-markets ignore"]
+        ),
+    )
+
+
+def _no_rates_error(table: _Table, n: int) -> KitError:
+    currencies = table.engine.execute(
+        "SELECT o.currency || ' in ' || o.market, count(*) FROM orders AS o "
+        "WHERE o.reason = 'no_exchange_rate' GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    return DataError(
+        "orders are in several currencies, and there are no exchange rates.",
+        found=_counted(currencies),
+        to_try="a table exchange_rates with date, currency and rate, for the order's currency and the market's",
+    )
+
+
+def _rounded_error(table: _Table, reason: str, n: int) -> KitError:
+    column = reason.removeprefix("rounded_")
+    return DataError(
+        f"{table.name}: '{column}' is a decimal column, and {n:,} of its values are no whole number below 2^53.",
+        found="ids that may have been rounded to each other",
+        to_try=f"export '{column}' as text",
+    )
+
+
+def _noted(table: _Table, how: Conversion, of: int, *, unit: str) -> list[Finding]:
+    """Return what kept rows have that is worth a note or a warning."""
+    if not how.noted:
+        return []
+    counts = table.one(
+        f"SELECT {', '.join(f'count(*) FILTER (note__{reason})' for reason in how.noted)} "
+        f"FROM {table.name} WHERE reason IS NULL"
+    )
+    return [
+        table.finding(reason, severity, n, of, unit=unit)
+        for (reason, severity), n in zip(how.noted.items(), counts, strict=True)
+    ]
+
+
+_SAME = ("customer_id", "market", "currency")
+_FOLDED = {
+    "ordered_us": "min(ordered_us)",
+    "refunded_minor": "CAST(sum(refunded_minor) AS BIGINT)",
+    "discount_minor": "CAST(sum(discount_minor) AS BIGINT)",
+    "refunded_us": "max(refunded_us)",
+    "delivered_us": "max(delivered_us)",
+    "promised_us": "max(promised_us)",
+    "cancelled": "bool_and(cancelled)",
+}
+"""How the lines of an order become one: SQL by column; any other column takes its smallest value."""
+
+
+def _group(table: _Table, how: Conversion) -> int:
+    """Group order lines to orders; return how many orders there are, with those that are refused.
+
+    An order is cancelled when all its lines are; a cancelled line of another order adds no amount.
+    """
+    names = [name for name in how.columns if name != "order_id"]
+    folded = dict(_FOLDED)
+    cancelled = "cancelled" in names
+    live = " FILTER (NOT coalesce(cancelled, false))" if cancelled else ""
+    total = f"sum(amount_minor){live}"
+    folded["amount_minor"] = f"CAST(coalesce({total}, sum(amount_minor)) AS BIGINT)"
+    values = ", ".join(f"{folded.get(name, f'min({name})')} AS {name}" for name in names)
+    mixed = " OR ".join(f"min({name}) <> max({name})" for name in _SAME)
+    table.engine.execute(
+        f"""
+        ALTER TABLE orders RENAME TO order_lines;
+        CREATE TABLE orders AS
+        SELECT order_id, min(row__) AS row__,
+            CASE WHEN bool_or(reason IS NOT NULL) THEN 'incomplete_order' WHEN {mixed} THEN 'mixed_order' END AS reason,
+            {values}
+        FROM order_lines
+        WHERE order_id IS NOT NULL
+        GROUP BY order_id
+        HAVING count(*) FILTER (reason IS NULL) > 0;
+        DROP TABLE order_lines
+        """
+    )
+    return table.one("SELECT count(*) FROM orders")[0]
+
+
+def _finish(table: _Table, how: Conversion) -> None:
+    """Leave the kept rows and the engine's columns, and what orders always have."""
+    name = table.name
+    kept = set(how.columns)
+    table.engine.execute(f"DELETE FROM {name} WHERE reason IS NOT NULL")
+    there = [column for column, *_ in table.engine.execute(f"DESCRIBE {name}").fetchall()]
+    for column in there:
+        if column not in kept:
+            table.engine.execute(f"ALTER TABLE {name} DROP COLUMN {column}")
+    if name == "orders":
+        _always(table, there)
+
+
+def _always(table: _Table, there: Sequence[str]) -> None:
+    always = {"refunded_minor": "BIGINT DEFAULT 0", "refunded_us": "BIGINT", "cancelled": "BOOLEAN DEFAULT false"}
+    for column, type_ in always.items():
+        if column not in there:
+            table.engine.execute(f"ALTER TABLE orders ADD COLUMN {column} {type_}")
+        elif "DEFAULT" in type_:
+            default = type_.split("DEFAULT ")[1]
+            table.engine.execute(f"UPDATE orders SET {column} = {default} WHERE {column} IS NULL")
+
+
+def _afterwards(table: _Table, of: int) -> list[Finding]:
+    """Return what is worth saying of whole orders."""
+    asked = _AFTERWARDS | (
+        {"undated_refund": ("warning", "refunded_minor > 0 AND refunded_us IS NULL")}
+        if table.source.refund_policy == "processed"
+        else {}
+    )
+    counts = table.one(f"SELECT {', '.join(f'count(*) FILTER ({sql})' for _, sql in asked.values())} FROM orders")
+    return [
+        table.finding(reason, severity, n, of, unit="orders")
+        for (reason, (severity, _)), n in zip(asked.items(), counts, strict=True)
+    ]
+
+
+def _refuse_nothing_left(findings: Findings, source: Source, connection: duckdb.DuckDBPyConnection) -> None:
+    if connection.execute("SELECT count(*) FROM orders").fetchall()[0][0]:
+        return
+    found = [finding.text for finding in findings.rows if finding.table == "orders"]
+    raise DataError(
+        "No order is left: every row was refused." if found else "orders has no rows.",
+        found="\n".join(found),
+        to_try="\n".join(findings.advice("orders")) if found else "another file, or export it again",
+    )

@@ -1,0 +1,376 @@
+"""A profile says how a foreign export becomes the kit's tables; a source is a profile with its files."""
+
+import codecs
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from babel.numbers import list_currencies
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from retention_kit.config import (
+    Markets,
+    Strict,
+    markets_of,
+    project_root,
+    read_markets,
+    read_toml,
+    validated,
+)
+from retention_kit.errors import ConfigError, UsageError, listed, near_miss, unknown_name
+from retention_kit.ingest.findings import ALL_REASONS
+from retention_kit.ingest.tables import TABLES
+
+READABLE = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+"""How names of files end that can be read."""
+
+_TEXTS = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else tuple(value))]
+
+
+class TableProfile(Strict):
+    """How one file, or several alike, become one of the kit's tables.
+
+    Parameters
+    ----------
+    file : path or glob, relative to the profile; may be given on the command line instead.
+    encoding, separator, quote, decimal, thousands : of a text file; nothing of it is guessed.
+    date_format : one or several strftime texts; ISO 8601 where not given.
+    time_zone : of times without an offset: `UTC`, a zone's name, or `market` for each market's own.
+        A date without a clock is a day in that zone, or in the market's where it says `UTC`.
+    currency : of all amounts, where no column says it.
+    where : which rows to take, in SQL over the file's columns.
+    group_by_order : the rows are order lines; amounts are added up, the earliest time is the order's.
+    columns : the kit's column = an SQL expression over the file's columns; a column that has the kit's
+        name already needs none. `file_row_number` counts the rows of all files from 0.
+    """
+
+    file: str | None = None
+    encoding: str = "utf-8"
+    separator: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', min_length=1, max_length=1)
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ".", ",", " ", "'", "’", "\u00a0", "\u202f"] = ""
+    date_format: _TEXTS = ()
+    time_zone: str | None = None
+    currency: str | None = None
+    where: str | None = None
+    group_by_order: bool = False
+    columns: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, encoding: str) -> str:
+        try:
+            return codecs.lookup(encoding).name
+        except LookupError as why:
+            raise ValueError(f"'{encoding}' is not an encoding, such as 'utf-8' or 'cp1252'") from why
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, zone: str | None) -> str | None:
+        if zone is not None and zone != "market" and zone not in available_timezones():
+            near = near_miss(zone, ["market", *available_timezones()])
+            raise ValueError(f"'{zone}' is not a time zone" + (f": did you mean '{near}'?" if near else ""))
+        return zone
+
+    @field_validator("currency")
+    @classmethod
+    def _is_a_currency(cls, currency: str | None) -> str | None:
+        if currency is not None and currency not in list_currencies():
+            raise ValueError(f"'{currency}' is not a currency of ISO 4217")
+        return currency
+
+    @model_validator(mode="after")
+    def _is_unambiguous(self) -> "TableProfile":
+        if self.thousands == self.decimal:
+            raise ValueError(f"decimal and thousands are both '{self.decimal}'")
+        return self
+
+
+class Profile(Strict):
+    """A foreign export: where it comes from, what its tables are, how strictly it is read.
+
+    Parameters
+    ----------
+    as_of : first instant not observed, where the call names none.
+    min_cell : smallest number of customers that is shown.
+    refund_policy : a refund lowers the `order` it belongs to, or counts when it was `processed`.
+    free_orders : whether an order of amount zero is `left_out` of the kept orders, or `kept` as one.
+    max_refused : share of a table's rows that may be refused.
+    expected : share by reason that is known, and does not count against `max_refused`.
+    complete_history : whether the data hold everybody's first order ever; where not, the first cohort is flagged.
+    markets : path of a `markets.toml`, relative to the profile or to `data/`; or the markets themselves.
+    """
+
+    title: str = ""
+    licence: str = ""
+    note: str = ""
+    as_of: str | None = None
+    min_cell: int = Field(default=10, ge=3)
+    refund_policy: Literal["order", "processed"] = "order"
+    free_orders: Literal["left_out", "kept"] = "left_out"
+    max_refused: float = Field(default=0.01, ge=0, le=1)
+    expected: dict[str, float] = Field(default_factory=dict)
+    complete_history: bool = False
+    markets: str | dict[str, Any] = "markets.toml"
+    orders: TableProfile = TableProfile()
+    customers: TableProfile | None = None
+    engagement: TableProfile | None = None
+    tickets: TableProfile | None = None
+    surveys: TableProfile | None = None
+    assignments: TableProfile | None = None
+    subscriptions: TableProfile | None = None
+    exchange_rates: TableProfile | None = None
+
+    @field_validator("expected")
+    @classmethod
+    def _are_reasons(cls, expected: dict[str, float]) -> dict[str, float]:
+        for reason in expected:
+            if reason not in ALL_REASONS:
+                near = near_miss(reason, ALL_REASONS)
+                raise ValueError(f"'{reason}' is no reason" + (f": did you mean '{near}'?" if near else ""))
+        return expected
+
+    def table(self, name: str) -> TableProfile:
+        """Return how a table is read; by its own names, as UTF-8, where nothing is declared."""
+        return getattr(self, name) or TableProfile()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A profile with its files and markets: all that reading needs, and nothing read yet.
+
+    Parameters
+    ----------
+    name : what the data are called.
+    where : the file that declares how they are read, for advice in errors.
+    profile, markets : as declared.
+    files : path or glob by table.
+    unknown_markets : `fail` when the data name a market that is not declared, or `ignore` its rows.
+    max_refused : share of a table's rows that may be refused.
+    """
+
+    name: str
+    where: str
+    profile: Profile
+    markets: Markets
+    files: Mapping[str, str]
+    unknown_markets: Literal["fail", "ignore"]
+    max_refused: float
+
+    @property
+    def as_of(self) -> str | None:
+        """Return the first instant not observed, where the profile names one."""
+        return self.profile.as_of
+
+    @property
+    def min_cell(self) -> int:
+        """Return the smallest number of customers that is shown."""
+        return self.profile.min_cell
+
+    @property
+    def refund_policy(self) -> Literal["order", "processed"]:
+        """Return when a refund counts."""
+        return self.profile.refund_policy
+
+    @property
+    def free_orders(self) -> Literal["left_out", "kept"]:
+        """Return whether an order of amount zero is a kept order."""
+        return self.profile.free_orders
+
+    @property
+    def complete_history(self) -> bool:
+        """Return whether the data hold everybody's first order ever."""
+        return self.profile.complete_history
+
+    def paths(self, table: str) -> list[Path]:
+        """Return the files of a table, in order of their names."""
+        return _paths(self.files[table], table=table)
+
+    def fingerprint(self) -> str:
+        """Return a sha256 that changes when the files, the profile or the markets do; reads no data."""
+        files = {
+            table: [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in self.paths(table)]
+            for table in sorted(self.files)
+        }
+        markets = {code: market.model_dump(mode="json") for code, market in self.markets.items()}
+        told = [files, self.profile.model_dump(mode="json"), markets, self.unknown_markets]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def source(
+    data: str,
+    *,
+    files: Mapping[str, str] | None = None,
+    unknown_markets: Literal["fail", "ignore"] = "fail",
+    max_refused: float | None = None,
+) -> Source:
+    """Return where the tables are and how they are read; reads no data.
+
+    Parameters
+    ----------
+    data : the name of a profile in `data/sources`, the path of a profile, or a folder whose files
+        are named as the tables, `orders.parquet` or `orders.csv`.
+    files : path or glob by table, instead of or beside those of the profile.
+    unknown_markets : `fail` when the data name a market that is not declared, or `ignore` its rows.
+    max_refused : share of a table's rows that may be refused; the profile's where not given.
+
+    Raises
+    ------
+    UsageError, ConfigError : no such profile, folder or file; a profile that says what cannot be.
+    """
+    if unknown_markets not in ("fail", "ignore"):
+        raise unknown_name("way of treating unknown markets", unknown_markets, ["fail", "ignore"])
+    path = _located(data)
+    profile = _folder_profile(path) if path.is_dir() else read_profile(path)
+    named = _named_files(profile, path) | _given_files(files or {})
+    if "orders" not in named:
+        raise _no_orders(path, named)
+    for table, file in named.items():
+        _paths(file, table=table)
+    return Source(
+        name=path.stem if path.is_file() else path.resolve().name,
+        where=path.name if path.is_file() else f"data/sources/{path.resolve().name}.toml",
+        profile=profile,
+        markets=_markets(profile, path),
+        files=named,
+        unknown_markets=unknown_markets,
+        max_refused=profile.max_refused if max_refused is None else max_refused,
+    )
+
+
+def read_profile(path: Path) -> Profile:
+    """Return the profile that a TOML file declares; an unknown key is an error that names the near miss."""
+    tables = read_toml(path)
+    sections = {
+        name: _table_profile(name, tables[name], where=f"{path.name} [{name}]") for name in TABLES if name in tables
+    }
+    return validated(Profile, tables | sections, where=path.name)
+
+
+def _table_profile(table: str, values: Any, *, where: str) -> TableProfile:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} is not a table.", to_try=f'[{table}] and under it file = "…"')
+    profile = validated(TableProfile, values, where=where)
+    known = [column.name for column in TABLES[table]]
+    for column in profile.columns:
+        if column not in known:
+            raise unknown_name(f"column of {table}", column, known, error=ConfigError)
+    if profile.group_by_order and table != "orders":
+        raise ConfigError(f"{where} cannot be grouped by order.", to_try="group_by_order only under [orders]")
+    return profile
+
+
+def _located(data: str) -> Path:
+    """Return the profile or folder that `data` names."""
+    if data.endswith(".toml"):
+        return _from_here_or_project(data)
+    sources = project_root() / "data" / "sources"
+    named = sources / f"{data}.toml"
+    if "/" not in data and named.is_file():
+        return named
+    folder = _from_here_or_project(data)
+    if folder.is_dir():
+        return folder
+    if folder.is_file():
+        raise UsageError(
+            f"'{folder.name}' is neither a profile nor a folder.",
+            found="a file",
+            to_try="the folder it is in, with the file named orders, or a profile and the file beside it",
+        )
+    raise unknown_name("data source or folder", data, sorted(file.stem for file in sources.glob("*.toml")))
+
+
+def _from_here_or_project(path: str) -> Path:
+    """Return a path from the working folder, or else from the project's folder."""
+    here = Path(path).expanduser()
+    if here.is_absolute() or here.exists():
+        return here
+    there = project_root() / here
+    return there if there.exists() else here
+
+
+def _folder_profile(folder: Path) -> Profile:
+    """Return the profile of a folder: the kit's own names, instants in UTC, its own markets if it has them."""
+    plain = TableProfile(time_zone="UTC")
+    return Profile(**{table: plain for table in TABLES})
+
+
+def _named_files(profile: Profile, path: Path) -> dict[str, str]:
+    if path.is_dir():
+        found = {table: _file_named(table, path) for table in TABLES}
+        return {table: str(file) for table, file in found.items() if file is not None}
+    return {
+        table: str(path.parent / declared.file)
+        for table in TABLES
+        if (declared := getattr(profile, table)) is not None and declared.file is not None
+    }
+
+
+def _file_named(table: str, folder: Path) -> Path | None:
+    """Return the file, or folder of files, that holds a table; None where there is none."""
+    found = [path for path in [folder / table, *(folder / f"{table}{ending}" for ending in READABLE)] if path.exists()]
+    if len(found) > 1:
+        raise UsageError(
+            f"The folder '{folder.name}' holds {table} twice.",
+            found=listed(path.name for path in found),
+            to_try="keep one of them",
+        )
+    return found[0] if found else None
+
+
+def _given_files(files: Mapping[str, str]) -> dict[str, str]:
+    for table in files:
+        if table not in TABLES:
+            raise unknown_name("table", table, TABLES)
+    return {table: str(_from_here_or_project(str(file))) for table, file in files.items()}
+
+
+def _no_orders(path: Path, named: Mapping[str, str]) -> UsageError:
+    if path.is_dir():
+        there = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
+        return UsageError(
+            f"The folder '{path.resolve().name}' holds no orders.",
+            found=listed(there),
+            to_try="a file orders.parquet or orders.csv in it, or a profile that says which file it is",
+        )
+    return UsageError(
+        f"{path.name} names no file of orders.",
+        found=listed(named),
+        to_try="give the file on the command line: --file path/to/orders.parquet",
+    )
+
+
+def _paths(file: str, *, table: str) -> list[Path]:
+    path = Path(file)
+    if path.is_dir():
+        found = sorted(inside for inside in path.iterdir() if inside.name.endswith(READABLE))
+    elif path.exists():
+        found = [path]
+    else:
+        found = sorted(Path(inside) for inside in glob(file))
+    if not found:
+        near = near_miss(path.name, [other.name for other in _siblings(path)])
+        raise UsageError(
+            f"There is no file '{path.name}' of {table}.",
+            found=listed(other.name for other in _siblings(path)),
+            to_try=f"'{near}'" if near else "check the path",
+        )
+    return found
+
+
+def _siblings(path: Path) -> list[Path]:
+    folder = path if path.is_dir() else path.parent
+    return sorted(inside for inside in folder.iterdir() if inside.is_file()) if folder.is_dir() else []
+
+
+def _markets(profile: Profile, path: Path) -> Markets:
+    if not isinstance(profile.markets, str):
+        return markets_of(profile.markets, where=path.name)
+    beside = (path if path.is_dir() else path.parent) / profile.markets
+    return read_markets(beside if beside.is_file() else project_root() / "data" / profile.markets)

@@ -1,0 +1,238 @@
+"""Files become columns as they are written: Parquet by its own types, text as text, nothing guessed."""
+
+import codecs
+import csv
+import gzip
+import io
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from retention_kit.errors import DataError, KitError, listed
+from retention_kit.ingest.profile import Source, TableProfile
+
+_CHUNK = 1 << 22
+_SEPARATORS = {";": "a semicolon", "\t": "a tab", ",": "a comma", "|": "a bar"}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A table as its files hold it: a view of the engine, its columns, and how much could not be read."""
+
+    view: str
+    columns: tuple[str, ...]
+    n_rows: int
+    n_unreadable: int
+
+
+@contextmanager
+def raw(source: Source, table: str, connection: duckdb.DuckDBPyConnection) -> Iterator[Raw]:
+    """Offer the files of a table as a view with their own columns and `file_row_number`, for a while.
+
+    Raises
+    ------
+    DataError : a file that is empty, damaged, not in the declared encoding, or has a header that cannot be.
+    """
+    view, paths = f"raw_{table}", source.paths(table)
+    declared = source.profile.table(table)
+    for path in paths:
+        if path.stat().st_size == 0:
+            raise DataError(f"{path.name} is empty.", to_try=f"export {table} again")
+    if all(path.name.endswith((".parquet", ".pq")) for path in paths):
+        columns = _offer_parquet(paths, view, connection)
+        yield Raw(view, columns, _n_rows(view, connection), 0)
+        connection.execute(f"DROP VIEW {view}")
+        return
+    with tempfile.TemporaryDirectory(prefix="retention-kit-") as folder:
+        columns, n_unreadable = _offer_text(paths, declared, view, connection, Path(folder), where=source.where)
+    yield Raw(view, columns, _n_rows(view, connection) + n_unreadable, n_unreadable)
+    connection.execute(f"DROP VIEW {view}; DROP TABLE {view}_text")
+
+
+def quoted(name: str) -> str:
+    """Return a name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _n_rows(view: str, connection: duckdb.DuckDBPyConnection) -> int:
+    return connection.execute(f"SELECT count(*) FROM {view}").fetchall()[0][0]
+
+
+def _offer_parquet(paths: Sequence[Path], view: str, connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    files = "[" + ", ".join(literal(str(path)) for path in paths) + "]"
+    for path in paths:
+        _check_parquet(path, connection)
+    try:
+        rows_before = _rows_before(files, len(paths), connection)
+        connection.execute(
+            f"CREATE TEMP VIEW {view} AS SELECT * EXCLUDE (file_row_number), "
+            f"file_row_number + {rows_before} AS file_row_number "
+            f"FROM read_parquet({files}, file_row_number = true)"
+        )
+    except duckdb.Error as why:
+        raise DataError(
+            f"The files of {view.removeprefix('raw_')} do not go together.",
+            found=listed(path.name for path in paths),
+            to_try="files with the same columns of the same types",
+        ) from why
+    described = connection.execute(f"DESCRIBE {view}").fetchall()
+    return tuple(name for name, *_ in described if name != "file_row_number")
+
+
+def _rows_before(files: str, n_files: int, connection: duckdb.DuckDBPyConnection) -> str:
+    """Return SQL for how many rows the files before a row's own hold."""
+    if n_files == 1:
+        return "0"
+    counted = connection.execute(
+        f"SELECT file_name, num_rows FROM parquet_file_metadata({files}) ORDER BY file_name"
+    ).fetchall()
+    before, starts = 0, []
+    for _, n_rows in counted:
+        starts.append(before)
+        before += n_rows
+    return f"({starts})[file_index + 1]"
+
+
+def _check_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchall()[0]
+    except duckdb.Error as why:
+        raise DataError(
+            f"{path.name} cannot be read as Parquet.",
+            found=f"{path.stat().st_size:,} bytes, damaged or another format",
+            to_try="export it again; a text file must end in .csv",
+        ) from why
+
+
+def _offer_text(
+    paths: Sequence[Path],
+    declared: TableProfile,
+    view: str,
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    *,
+    where: str,
+) -> tuple[tuple[str, ...], int]:
+    """Read text files as text columns; return the columns and how many rows could not be read."""
+    readable = [_as_utf8(path, declared, folder, number, where=where) for number, path in enumerate(paths)]
+    headers = [_header(utf8, path, declared, where=where) for utf8, path in zip(readable, paths, strict=True)]
+    for path, header in zip(paths, headers, strict=True):
+        if header != headers[0]:
+            raise DataError(
+                f"{path.name} has other columns than {paths[0].name}.",
+                found=listed(header),
+                to_try=f"the columns {listed(headers[0])}, in this order",
+            )
+    columns = "{" + ", ".join(f"{literal(name)}: 'VARCHAR'" for name in headers[0]) + "}"
+    rejects = f"rejects_table = '{view}_rejects', rejects_scan = '{view}_scans', rejects_limit = 0"
+    try:
+        connection.execute(
+            f"CREATE TEMP TABLE {view}_text AS FROM read_csv("
+            f"[{', '.join(literal(str(path)) for path in readable)}], auto_detect = false, header = true, "
+            f"columns = {columns}, delim = {literal(declared.separator)}, quote = {literal(declared.quote)}, "
+            f"escape = {literal(declared.quote)}, nullstr = '', strict_mode = true, null_padding = false, "
+            f"store_rejects = true, {rejects})"
+        )
+    except duckdb.Error:  # its message would quote the line
+        raise DataError(
+            f"{paths[0].name} cannot be read as declared.",
+            found=f"separator '{declared.separator}', quote '{declared.quote}'",
+            to_try=f"declare the separator and quote in {where}",
+        ) from None
+    n_unreadable = _n_unreadable(view, paths[0], declared, connection, where=where)
+    connection.execute(
+        f"CREATE TEMP VIEW {view} AS SELECT *, rowid AS file_row_number FROM {view}_text;"
+        f"DROP TABLE {view}_rejects; DROP TABLE {view}_scans"
+    )
+    return tuple(headers[0]), n_unreadable
+
+
+def _n_unreadable(
+    view: str, path: Path, declared: TableProfile, connection: duckdb.DuckDBPyConnection, *, where: str
+) -> int:
+    """Return how many lines are no rows; a line in another encoding is an error for the whole file."""
+    n_lines, n_encoding = connection.execute(
+        f"SELECT count(DISTINCT (file_id, line)), count(*) FILTER (error_type = 'INVALID ENCODING') FROM {view}_rejects"
+    ).fetchall()[0]
+    if n_encoding:
+        raise _wrong_encoding(path, declared.encoding, where=where)
+    return n_lines
+
+
+def _wrong_encoding(path: Path, encoding: str, *, where: str) -> KitError:
+    return DataError(
+        f"{path.name} is not text in {encoding}.",
+        to_try=f'declare its encoding in {where}, such as encoding = "cp1252"',
+    )
+
+
+def _as_utf8(path: Path, declared: TableProfile, folder: Path, number: int, *, where: str) -> Path:
+    """Return a file the engine can read: the file itself, or its text written again as UTF-8."""
+    if not path.name.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")):
+        raise DataError(
+            f"{path.name} is of a kind that cannot be read.",
+            found=f"'{path.suffix}'",
+            to_try="Parquet, or text saved as .csv; unpack archives, save spreadsheets as CSV UTF-8",
+        )
+    packed = path.name.endswith(".gz")
+    if codecs.lookup(declared.encoding).name == "utf-8" and not packed:
+        return path
+    written = folder / f"{number}.csv"
+    try:
+        with (
+            gzip.open(path) if packed else path.open("rb") as read,
+            written.open("w", encoding="utf-8", newline="") as write,
+        ):
+            decoded = codecs.getreader(declared.encoding)(read)
+            while text := decoded.read(_CHUNK):
+                write.write(text)
+    except (gzip.BadGzipFile, EOFError) as why:
+        raise DataError(f"{path.name} is damaged.", to_try="export it again") from why
+    except UnicodeError:
+        raise _wrong_encoding(path, declared.encoding, where=where) from None
+    return written
+
+
+def _header(utf8: Path, path: Path, declared: TableProfile, *, where: str) -> list[str]:
+    """Return the names in the first line, each once."""
+    try:
+        with utf8.open(encoding="utf-8-sig", newline="") as text:
+            first = text.readline(1 << 20)
+    except UnicodeError:
+        raise _wrong_encoding(path, declared.encoding, where=where) from None
+    rows = csv.reader(io.StringIO(first), delimiter=declared.separator, quotechar=declared.quote)
+    header = [name.strip() for name in next(iter(rows), [])]
+    if not any(header):
+        raise DataError(f"{path.name} has no header.", to_try="names of columns in the first line")
+    twice = [name for name, n in Counter(header).items() if n > 1]
+    if twice:
+        raise DataError(
+            f"{path.name} has columns of the same name.",
+            found=listed(twice),
+            to_try="give each column its own name",
+        )
+    _check_separator(header, first, path, declared, where=where)
+    return header
+
+
+def _check_separator(header: list[str], first: str, path: Path, declared: TableProfile, *, where: str) -> None:
+    if len(header) > 1:
+        return
+    looks = max(_SEPARATORS, key=first.count)
+    if looks != declared.separator and first.count(looks):
+        shown = "\\t" if looks == "\t" else looks
+        raise DataError(
+            f"{path.name} has one column.",
+            found=f"its header holds {_SEPARATORS[looks]} {first.count(looks)} times",
+            to_try=f'declare separator = "{shown}" in {where}',
+        )
