@@ -69,9 +69,7 @@ class Market(Strict):
     @classmethod
     def _is_a_currency(cls, currency: str) -> str:
         if currency not in list_currencies():
-            raise ValueError(
-                f"'{currency}' is not a currency of ISO 4217{_did_you_mean(currency, list_currencies())}"
-            )
+            raise ValueError(f"'{currency}' is not a currency of ISO 4217{_did_you_mean(currency, list_currencies())}")
         return currency
 
     @field_validator("time_zone")
@@ -133,11 +131,7 @@ def unknown_market(code: str, markets: Markets) -> UsageError:
     """Return the error for a market that is not declared; names the near miss by code or name."""
     error = unknown_name("market", code, list(markets))
     near = near_miss(code, markets.by_written_name)
-    to_try = (
-        f"'{markets.by_written_name[near]}'"
-        if near
-        else f"one of them, or declare '{code}' in {markets.where}"
-    )
+    to_try = f"'{markets.by_written_name[near]}'" if near else f"one of them, or declare '{code}' in {markets.where}"
     return UsageError(error.what, found=error.found, to_try=to_try)
 
 
@@ -172,9 +166,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as why:
-        raise ConfigError(
-            f"There is no file '{path.name}'.", found=_beside(path), to_try="check the path"
-        ) from why
+        raise ConfigError(f"There is no file '{path.name}'.", found=_beside(path), to_try="check the path") from why
     except UnicodeDecodeError as why:
         raise ConfigError(f"{path.name} is not UTF-8 text.", to_try="save it as UTF-8") from why
     except tomllib.TOMLDecodeError as why:

@@ -1,0 +1,1 @@
+"""Results become something a reader sees: figures, tables, sentences, and a machine-readable twin."""

@@ -1,0 +1,50 @@
+# Customer retention, market by market. `make` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help setup reports test lab notebooks sample lint format clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with everything in it (the other targets do this by themselves)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 setup"; exit 1; }
+	@echo "Setting up .venv: this takes a minute or two, once."
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv && uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
+	else \
+	  $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	fi
+	@touch $@
+
+reports: $(READY) ## a report for every market of the sample, in reports/index.html
+	@$(BIN)/retention-kit report --data sample
+
+test: $(READY) ## run every test, the notebooks included
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-current-env notebooks
+
+lab: $(READY) ## open JupyterLab on the explorer's notebook
+	@$(BIN)/jupyter lab notebooks/explore.ipynb
+
+notebooks: $(READY) ## run the notebooks on the sample and store their outputs
+	@$(BIN)/python -m retention_kit.run.stored notebooks/*.ipynb
+
+sample: $(READY) ## write the simulated sample again
+	@$(BIN)/retention-kit sample
+
+lint: $(READY) ## check the code's style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(READY) ## put the code into its style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## take away .venv, the counts store and the reports
+	rm -rf .venv reports/.counts reports/*.html reports/*.json

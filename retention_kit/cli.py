@@ -1,0 +1,323 @@
+"""`retention-kit …`: reports, numbers, checks and the sample from the command line.
+
+Exit code 0: all good; 1: some market failed, or the data cannot be counted; 2: the call cannot be carried out.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from retention_kit import __version__
+from retention_kit.errors import KitError, UsageError, near_miss
+
+_Command = Callable[..., Any]
+
+
+class _Kit(click.Group):
+    """The group of commands: a mistyped one names its near miss, an error of ours is told as ours."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Return the command; name the near miss of an unknown one."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = near_miss(name, self.list_commands(ctx))
+            hint = f" Did you mean '{near}'?" if near else f" There are: {', '.join(self.list_commands(ctx))}."
+            raise click.UsageError(f"There is no command '{name}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; end with the error's own text and exit code."""
+        try:
+            return super().invoke(ctx)
+        except KitError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Kit, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="retention-kit")
+def main() -> None:
+    r"""Customer retention, market by market.
+
+    \b
+    Examples:
+      retention-kit report                               a report for every market of the sample
+      retention-kit report --market DK --market NL       for these two only
+      retention-kit metrics --market DK                  the headlines, without a report
+      retention-kit check --file export.csv              what is in a file never seen, and a profile for it
+    """
+
+
+def _data_options(function: _Command) -> _Command:
+    """Add the options that say which data, as of when."""
+    options = [
+        click.option(
+            "--data",
+            default="sample",
+            show_default=True,
+            metavar="PROFILE_OR_FOLDER",
+            help="Name of a profile in data/sources, path of a profile, or folder of tables.",
+        ),
+        click.option(
+            "--file",
+            "files",
+            multiple=True,
+            metavar="[TABLE=]PATH",
+            help="File or glob of a table; the orders where no table is named. May be repeated.",
+        ),
+        click.option(
+            "--unknown-markets",
+            type=click.Choice(["fail", "ignore"]),
+            default="fail",
+            show_default=True,
+            help="What to do with rows of a market that is not declared.",
+        ),
+        click.option(
+            "--max-refused",
+            type=click.FloatRange(0, 1),
+            help="Share of rows that may be refused; the profile's, or 0.01.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+_as_of = click.option(
+    "--as-of", metavar="DATE", help="First day not observed, such as 2026-01-01; the profile's where it names one."
+)
+_markets = click.option(
+    "--market", "markets", multiple=True, metavar="CODE", help="A market; may be repeated. All where not given."
+)
+
+
+def _source(*, data: str, files: Sequence[str], unknown_markets: str, max_refused: float | None) -> Any:
+    from retention_kit import ingest
+
+    named = [text.split("=", 1) if "=" in text else ["orders", text] for text in files]
+    return ingest.source(
+        data,
+        files={table: str(Path(path).absolute()) for table, path in named},
+        unknown_markets=unknown_markets,
+        max_refused=max_refused,
+    )
+
+
+def _asked_as_of(source: Any, as_of: str | None) -> str:
+    if as_of or source.as_of:
+        return as_of or source.as_of
+    raise UsageError(
+        f"The data '{source.name}' name no as_of, and none is given.",
+        to_try="--as-of DATE, the first day that is not observed: for data up to 9 December 2011, 2011-12-10",
+    )
+
+
+@main.command()
+@_data_options
+@_as_of
+@_markets
+@click.option("--grain", default="month", show_default=True, help="Periods of cohorts and trends.")
+@click.option("--base-grain", default="quarter", show_default=True, help="Periods of retention and churn.")
+@click.option("--json", "as_json", is_flag=True, help="Print the machine-readable twin of the report.")
+def metrics(
+    *, as_of: str | None, markets: tuple[str, ...], grain: str, base_grain: str, as_json: bool, **data: Any
+) -> None:
+    r"""Print the headlines of each market, with interval and n; no notebook is run.
+
+    `--market ALL` is the group: a customer of two markets counts once.
+
+    \b
+    Examples:
+      retention-kit metrics --market DK
+      retention-kit metrics --data online_retail --file online_retail.parquet --as-of 2011-12-10 --market GB --json
+    """
+    from retention_kit import counts
+    from retention_kit.metrics import market_sheet
+    from retention_kit.present import headlines, twin
+
+    source = _source(**data)
+    counted = counts.counted(source, as_of=_asked_as_of(source, as_of), grains=[grain, base_grain])
+    twins = []
+    for code in markets or counted.markets:
+        here = counted.of(code)
+        sheet = market_sheet(
+            here.tables,
+            market=here.market,
+            as_of=counted.as_of,
+            grain=grain,
+            base_grain=base_grain,
+            min_cell=source.min_cell,
+        )
+        if as_json:
+            facts = {"data": source.name, "data_fingerprint": source.fingerprint()}
+            twins.append(twin.twin(sheet, **facts, findings=counted.findings.to_dicts()))
+        else:
+            click.echo(headlines.as_text(sheet))
+    if as_json:
+        click.echo(twin.to_json(twins[0] if len(twins) == 1 else twins), nl=False)
+
+
+@main.command()
+@_data_options
+@_as_of
+@_markets
+@click.option(
+    "--notebook",
+    type=click.Path(path_type=Path),
+    help="Notebook to run per market; notebooks/market_report.ipynb where not given.",
+)
+@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebook.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the reports; reports/ where not given.")
+@click.option("--workers", type=click.IntRange(1), help="Markets at a time; the number of cores where not given.")
+def report(
+    *,
+    as_of: str | None,
+    markets: tuple[str, ...],
+    notebook: Path | None,
+    parameters: tuple[tuple[str, str], ...],
+    out: Path | None,
+    workers: int | None,
+    **data: Any,
+) -> None:
+    r"""Run the notebook once per market, and write one page per market and an index.
+
+    Beside each page lies its machine-readable twin, <market>.json. A market that fails keeps its last good
+    page, shows in the index with the reason, and stops no other one.
+
+    \b
+    Examples:
+      retention-kit report
+      retention-kit report --data mycompany --as-of 2026-01-01 --market DK --out /srv/reports
+      retention-kit report -p grain week
+      retention-kit report --notebook notebooks/mine.ipynb -p horizon_days 60
+    """
+    from retention_kit import counts, run
+    from retention_kit.config import project_root
+
+    root = project_root()
+    source = _source(**data)
+    asked_as_of = _asked_as_of(source, as_of)
+    notebook = notebook or root / "notebooks" / "market_report.ipynb"
+    declared = run.read_notebook(notebook).parameters
+    values = run.parsed(declared, dict(parameters))
+    _refuse_own_parameters(values)
+    grains = [values.get(name, declared[name].default) for name in ("grain", "base_grain") if name in declared]
+    for code in markets:
+        source.markets[code]  # an unknown market ends the call before anything is counted
+    counted = counts.counted(source, as_of=asked_as_of, grains=grains or ["month", "quarter"])
+    for finding in counted.findings.rows:
+        click.echo(f"  {finding.severity}: {finding.text}", err=True)
+    given = {
+        "data": str(Path(data["data"]).absolute()) if Path(data["data"]).exists() else data["data"],
+        "files": {table: str(path) for table, path in source.files.items()} if data["files"] else {},
+        "as_of": asked_as_of,
+        "unknown_markets": data["unknown_markets"],
+    }
+    common = {name: value for name, value in given.items() if name in declared} | values
+    runs = [run.Run(code, source.markets[code].name, common) for code in markets or counted.markets]
+    results = run.run_reports(notebook, runs, out=out or root / "reports", workers=workers, echo=click.echo)
+    click.echo(f"{(out or root / 'reports') / 'index.html'}")
+    sys.exit(run.exit_code(results))
+
+
+def _refuse_own_parameters(values: dict[str, Any]) -> None:
+    options = {
+        "market": "--market",
+        "data": "--data",
+        "files": "--file",
+        "as_of": "--as-of",
+        "unknown_markets": "--unknown-markets",
+    }
+    for name in values:
+        if name in options:
+            raise UsageError(
+                f"The parameter '{name}' is set by an option.", to_try=f"{options[name]} instead of -p {name}"
+            )
+
+
+@main.command()
+@_data_options
+def check(*, data: str, files: tuple[str, ...], unknown_markets: str, max_refused: float | None) -> None:
+    r"""Print everything that is found in the data, at once and with counts; propose a profile for a new file.
+
+    With --file and no --data, the file is one never seen: a profile is proposed, to be read and corrected,
+    and kept as data/sources/<name>.toml.
+
+    \b
+    Examples:
+      retention-kit check                                        the sample
+      retention-kit check --data online_retail --file online_retail.parquet
+      retention-kit check --file export.csv > data/sources/mine.toml
+    """
+    from retention_kit import ingest
+
+    if files and click.get_current_context().get_parameter_source("data") is ParameterSource.DEFAULT:
+        for path in files:
+            click.echo(ingest.propose(Path(path)), nl=False)
+        return
+    found = ingest.check(_source(data=data, files=files, unknown_markets=unknown_markets, max_refused=max_refused))
+    click.echo(found.text())
+    sys.exit(0 if found.passed else 1)
+
+
+@main.command()
+@click.option("--data", default="sample", show_default=True, metavar="PROFILE_OR_FOLDER", help="Whose markets.")
+def markets(*, data: str) -> None:
+    """List the declared markets: code, name, languages, currency, time zone, activity window."""
+    from retention_kit.ingest import declared_markets
+
+    rows = [
+        (m.code, m.name, " ".join(m.languages), m.currency, m.time_zone, f"{m.activity_window_days} days")
+        for m in declared_markets(data).values()
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+@main.command()
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to write to; data/sample where not given.")
+@click.option("--seed", type=int, default=None, help="Seed of the simulation.")
+@click.option("--orders", type=click.IntRange(1), help="Write only orders, so many of them, for a benchmark.")
+@click.option("--n-markets", type=click.IntRange(1), default=40, show_default=True, help="Markets of the benchmark.")
+def sample(*, to: Path | None, seed: int | None, orders: int | None, n_markets: int) -> None:
+    r"""Write the simulated company: the sample, or, with --orders, a large one for benchmarks.
+
+    \b
+    Examples:
+      retention-kit sample
+      retention-kit sample --orders 10000000 --to /tmp/large
+    """
+    from retention_kit.config import project_root
+    from retention_kit.ingest.sample import write_orders, write_sample
+
+    seeded = {} if seed is None else {"seed": seed}
+    if orders is None:
+        folder = to or project_root() / "data" / "sample"
+        write_sample(folder, **seeded)
+    else:
+        if to is None:
+            raise UsageError("A benchmark's orders need a folder.", to_try="--to FOLDER")
+        folder = to
+        write_orders(folder, n_orders=orders, n_markets=n_markets, **seeded)
+    click.echo(str(folder))
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--dialect", default="duckdb", show_default=True, help="postgres, spark, bigquery, snowflake, trino, …")
+def sql(*, name: str | None, dialect: str) -> None:
+    r"""Print a counting file as SQL of an engine; list the files where no NAME is given.
+
+    \b
+    Examples:
+      retention-kit sql
+      retention-kit sql cohort_counts --dialect postgres
+    """
+    from retention_kit import counts
+
+    click.echo(counts.sql(name, dialect=dialect).rstrip() if name else "\n".join(counts.FILES))

@@ -1,0 +1,48 @@
+-- order_counts: customers, kept orders and money of each period.
+-- In:  customer_periods, markets, periods.
+-- Out: one row per market, grain and period; grain 'history' is everything before as_of, 'last_year' the twelve months before it.
+--      n_customers: with at least one kept order; n_repeat_customers: with two or more; n_repeat_customers_by_days: on two or more days;
+--      n_orders; n_order_days: summed over customers; gross_minor, refunded_minor, and revenue_minor, their difference;
+--      complete: 1 when the period is over at as_of; first_day, next_day: the period is [first_day, next_day), days since 1970-01-01.
+WITH summed AS (
+    SELECT
+        market, grain, period,
+        SUM(CASE WHEN n_orders > 0 THEN 1 ELSE 0 END) AS n_customers,
+        SUM(CASE WHEN n_orders > 1 THEN 1 ELSE 0 END) AS n_repeat_customers,
+        SUM(CASE WHEN n_order_days > 1 THEN 1 ELSE 0 END) AS n_repeat_customers_by_days,
+        SUM(n_orders) AS n_orders,
+        SUM(n_order_days) AS n_order_days,
+        SUM(gross_minor) AS gross_minor,
+        SUM(refunded_minor) AS refunded_minor
+    FROM customer_periods
+    GROUP BY market, grain, period
+),
+asked AS (
+    SELECT
+        m.market, p.grain, p.period, p.first_day, p.next_day,
+        CASE WHEN p.next_day <= m.as_of_day THEN 1 ELSE 0 END AS complete
+    FROM markets AS m
+    JOIN periods AS p ON p.first_day < m.observed_to_day AND p.next_day > m.first_order_day
+    UNION ALL
+    SELECT
+        m.market, g.grain, 0 AS period,
+        CASE WHEN g.grain = 'last_year' THEN m.year_ago_day ELSE m.first_order_day END AS first_day,
+        m.observed_to_day AS next_day,
+        1 AS complete
+    FROM markets AS m
+    CROSS JOIN grains AS g
+    WHERE g.grain IN ('history', 'last_year') AND m.first_order_day IS NOT NULL
+)
+SELECT
+    k.market, k.grain, k.period, k.complete, k.first_day, k.next_day,
+    COALESCE(s.n_customers, 0) AS n_customers,
+    COALESCE(s.n_repeat_customers, 0) AS n_repeat_customers,
+    COALESCE(s.n_repeat_customers_by_days, 0) AS n_repeat_customers_by_days,
+    COALESCE(s.n_orders, 0) AS n_orders,
+    COALESCE(s.n_order_days, 0) AS n_order_days,
+    COALESCE(s.gross_minor, 0) AS gross_minor,
+    COALESCE(s.refunded_minor, 0) AS refunded_minor,
+    COALESCE(s.gross_minor, 0) - COALESCE(s.refunded_minor, 0) AS revenue_minor
+FROM asked AS k
+LEFT JOIN summed AS s ON s.market = k.market AND s.grain = k.grain AND s.period = k.period
+ORDER BY k.market, k.grain, k.period

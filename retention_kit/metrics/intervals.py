@@ -1,0 +1,58 @@
+"""How sure a number is: Wilson intervals for shares, bootstrap intervals by customer for money and frequency."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from retention_kit.errors import MetricError
+
+CONF_LEVEL = 0.95
+
+
+def wilson(count, n, *, conf_level: float = CONF_LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and upper end of Wilson's interval for the share count / n (Wilson 1927).
+
+    It never leaves [0, 1] and is honest for small n and for shares near 0 and 1. NaN where n is 0.
+
+    >>> lower, upper = wilson(1157, 7846)
+    >>> round(float(lower), 4), round(float(upper), 4)
+    (0.1398, 0.1555)
+    """
+    count, n = np.asarray(count, dtype=float), np.asarray(n, dtype=float)
+    if np.any((count < 0) | (count > n)):
+        raise MetricError("A share needs 0 <= count <= n.", to_try="look for the wrong denominator")
+    z = norm.ppf((1 + conf_level) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = count / n
+        middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    # at the two ends the interval ends there: rounding must not say otherwise
+    return np.where(count == 0, middle * 0, middle - half), np.where(count == n, middle * 0 + 1, middle + half)
+
+
+def share_columns(table: pd.DataFrame, name: str, *, count: str, n: str, conf_level: float) -> pd.DataFrame:
+    """Return the table with the share count / n as column `name`, and its Wilson interval; NaN where n is 0."""
+    lower, upper = wilson(table[count], table[n], conf_level=conf_level)
+    share = table[count] / table[n].where(table[n] > 0)
+    return table.assign(**{name: share, "lower": lower, "upper": upper})
+
+
+def bootstrap_interval(
+    bootstrap_counts: pd.DataFrame, *, numerator: str, denominator: str, conf_level: float = CONF_LEVEL
+) -> pd.DataFrame:
+    """Return the interval of a ratio of sums over customers, who were drawn again in each replicate.
+
+    Parameters
+    ----------
+    bootstrap_counts : (n_markets × 2 grains × n_replicates, 6), from `counts.bootstrap_counts`.
+    numerator, denominator : two of its columns.
+
+    Returns
+    -------
+    One row per market and grain: `lower`, `upper`, quantiles of the replicates' ratios.
+    """
+    drawn = bootstrap_counts[bootstrap_counts[denominator] > 0]
+    ratio = drawn[numerator] / drawn[denominator]
+    tails = [(1 - conf_level) / 2, (1 + conf_level) / 2]
+    quantiles = ratio.groupby([drawn["market"], drawn["grain"]]).quantile(tails).unstack()
+    return quantiles.set_axis(["lower", "upper"], axis=1).reset_index()

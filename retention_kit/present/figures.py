@@ -1,0 +1,291 @@
+"""Figures in one house style: intervals drawn, n beside the label, an alternative text that says what is shown.
+
+`house_style()` once, then each function takes a table of a sheet and returns a matplotlib Figure.
+"""
+
+import io
+import os
+import re
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython import get_ipython
+from markupsafe import escape
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from retention_kit.config import Market
+from retention_kit.errors import UsageError
+from retention_kit.present import formats
+
+FORMAT_VARIABLE = "RETENTION_KIT_FIGURE_FORMAT"
+"""Environment variable that makes notebooks draw SVG (`svg`), as reports want it; PNG where it is not set."""
+
+_GREY = "#6b7280"
+_STYLE = {
+    "axes.edgecolor": _GREY,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": "#374151",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "figure.figsize": (8, 3.6),
+    "figure.constrained_layout.use": True,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "grid.color": "#e5e7eb",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "retention_kit",
+    "xtick.color": _GREY,
+    "ytick.color": _GREY,
+}
+_SHARE = FuncFormatter(lambda share, _: formats.percent(share, digits=0))
+_COUNT = FuncFormatter(lambda value, _: formats.count(value))
+
+
+def house_style() -> None:
+    """Set the house style for every figure of this session, and, in a notebook, how figures are shown.
+
+    In a notebook a figure's text form is its alternative text, so that a changed number is a changed output.
+    """
+    mpl.style.use("petroff6")
+    mpl.rcParams.update(_STYLE)
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "display_formatter"):
+        return
+    formatters = shell.display_formatter.formatters
+    formatters["text/plain"].for_type(Figure, lambda figure, printer, _cycle: printer.text(alt_text(figure)))
+    wanted = os.environ.get(FORMAT_VARIABLE, "png")
+    if wanted not in ("png", "svg"):
+        raise UsageError(f"{FORMAT_VARIABLE} is '{wanted}'.", to_try="png or svg")
+    if wanted == "svg":
+        formatters["image/png"].pop(Figure, None)
+        formatters["image/svg+xml"].for_type(Figure, svg)
+
+
+def alt_text(figure: Figure) -> str:
+    """Return what a figure shows, in words."""
+    return figure.get_label() or "a figure"
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG: text as text, the same bytes each time, with role and title for who cannot see it."""
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    plt.close(figure)
+    text = drawn.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    named = f'<svg role="img" aria-label="{escape(alt_text(figure))}"'
+    opened = re.sub(r"^<svg", named, text, count=1)
+    return re.sub(r">", f"><title>{escape(alt_text(figure))}</title>", opened, count=1)
+
+
+def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "window", last: int = 10) -> Figure:
+    """Return the retention rate of each closed period with its interval, the textbook rate beside it.
+
+    Parameters
+    ----------
+    active_base : the sheet's table of that name.
+    rule : activity rule shown.
+    last : periods shown.
+    """
+    rows = active_base.query("rule == @rule and not hidden and n_start > 0").tail(last)
+    figure, axes = plt.subplots()
+    at = np.arange(len(rows))
+    rate = rows["customer_retention_rate"].to_numpy()
+    errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
+    axes.errorbar(at, rate, yerr=errors, marker="o", capsize=3, linewidth=2, label="retention rate, R / S")
+    textbook = rows["textbook_retention_rate"]
+    axes.plot(
+        at,
+        textbook,
+        marker="o",
+        markerfacecolor="white",
+        linestyle=":",
+        color=_GREY,
+        label="textbook, (E − N) / S",
+    )
+    labels = [f"{period}\nn {formats.count(n)}" for period, n in zip(rows["period"], rows["n_start"], strict=True)]
+    axes.set_xticks(at, labels)
+    _from_zero(axes, upper=np.nanmax([*rows["upper"], *textbook, 0.1]))
+    axes.yaxis.set_major_formatter(_SHARE)
+    axes.set_title("Customer retention rate, 95% interval")
+    axes.legend(frameon=False, loc="lower left", ncols=2)
+    told = "; ".join(
+        f"{row.period} {formats.percent(row.customer_retention_rate)} "
+        f"({formats.share_interval(row.lower, row.upper)}, n {formats.count(row.n_start)})"
+        for row in rows.itertuples()
+    )
+    return _told(figure, f"Customer retention rate of {market.name} by period: {told or 'no closed period'}.")
+
+
+def cohort_heatmap(cohort_retention: pd.DataFrame, *, market: Market, cohorts: int = 12, ages: int = 12) -> Figure:
+    """Return the share of each cohort that ordered at each age; what is not over yet or hidden stays hatched.
+
+    Parameters
+    ----------
+    cohort_retention : the sheet's table of that name.
+    cohorts, ages : the last cohorts and first ages shown.
+    """
+    shown_cohorts = sorted(cohort_retention["cohort"].unique())[-cohorts - 1 :]
+    rows = cohort_retention[cohort_retention["cohort"].isin(shown_cohorts) & cohort_retention["age"].between(1, ages)]
+    sizes = cohort_retention.query("age == 0").set_index("cohort")["n"]
+    grid = rows.pivot(index="cohort", columns="age", values="classic_retention").reindex(
+        index=[cohort for cohort in shown_cohorts if cohort in set(rows["cohort"])]
+    )
+    figure, axes = plt.subplots(figsize=(8, 0.8 + 0.32 * max(len(grid), 2)))
+    axes.set_facecolor("#f3f4f6")
+    axes.patch.set(hatch="///", edgecolor="#d1d5db")
+    if grid.notna().any(axis=None):
+        written = grid.map(lambda share: "" if pd.isna(share) else formats.percent(share, digits=0))
+        sns.heatmap(
+            grid,
+            ax=axes,
+            cmap="cividis",
+            annot=written,
+            fmt="",
+            cbar=False,
+            linewidths=1,
+            annot_kws={"size": 9},
+            vmin=0,
+        )
+    sized = [f"{cohort}  n {formats.count(sizes.get(cohort))}" for cohort in grid.index]
+    axes.set_yticks(np.arange(len(grid)) + 0.5, sized, rotation=0)
+    axes.set(xlabel="age, in whole periods since the first order", ylabel="")
+    axes.grid(visible=False)
+    axes.set_title("Share of each cohort that ordered again at each age")
+    return _told(figure, _heatmap_text(grid, sizes, market=market))
+
+
+def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, ages: int = 18) -> Figure:
+    """Return the share of customers active at each age, over all complete cohorts, with its interval.
+
+    Parameters
+    ----------
+    pooled_retention : the sheet's table of that name.
+    ages : the first ages shown, without age 0, which is everybody.
+    """
+    rows = pooled_retention[pooled_retention["age"].between(1, ages) & ~pooled_retention["hidden"]]
+    figure, axes = plt.subplots()
+    axes.fill_between(rows["age"], rows["lower"], rows["upper"], alpha=0.25, linewidth=0)
+    axes.plot(rows["age"], rows["pooled_retention"], marker="o", markersize=4, linewidth=2)
+    for row in rows.iloc[[0, -1]].itertuples() if len(rows) > 1 else []:
+        axes.annotate(
+            f"{formats.percent(row.pooled_retention)}, n {formats.count(row.n)}",
+            (row.age, row.upper),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="left" if row.age == rows["age"].iloc[0] else "right",
+        )
+    _from_zero(axes, upper=rows["upper"].max() if len(rows) else 1)
+    axes.yaxis.set_major_formatter(_SHARE)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="age, in whole periods since the first order")
+    axes.set_title("Customers who order at each age, all complete cohorts, 95% interval")
+    told = "; ".join(
+        f"age {row.age} {formats.percent(row.pooled_retention)} ({formats.share_interval(row.lower, row.upper)}, "
+        f"n {formats.count(row.n)})"
+        for row in rows.itertuples()
+    )
+    return _told(figure, f"Pooled classic retention of {market.name}: {told or 'no complete age'}.")
+
+
+def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Figure:
+    """Return orders and customers of each closed period, and the average order value below them.
+
+    Parameters
+    ----------
+    orders : the sheet's table of that name.
+    last : periods shown.
+    """
+    rows = orders.query("complete == 1 and not hidden").tail(last)
+    has_money = "average_order_value" in rows
+    figure, panels = plt.subplots(
+        2 if has_money else 1, 1, figsize=(8, 4.6 if has_money else 3), sharex=True, squeeze=False
+    )
+    top, at = panels[0, 0], np.arange(len(rows))
+    top.plot(at, rows["n_orders"], linewidth=2, marker="o", markersize=4, label="orders")
+    top.plot(at, rows["n_customers"], linewidth=2, marker="s", markersize=4, label="customers")
+    _from_zero(top, upper=rows["n_orders"].max() if len(rows) else 1)
+    top.yaxis.set_major_formatter(_COUNT)
+    top.legend(frameon=False, ncols=2, loc="lower left")
+    top.set_title("Kept orders, and customers who placed them")
+    if has_money:
+        bottom = panels[1, 0]
+        bottom.plot(at, rows["average_order_value"], linewidth=2, marker="o", markersize=4, color="C2")
+        _from_zero(bottom, upper=rows["average_order_value"].max() if len(rows) else 1)
+        bottom.yaxis.set_major_formatter(_COUNT)
+        bottom.set_title(f"Average order value, {market.currency}")
+    panels[-1, 0].set_xticks(at[:: max(1, len(at) // 9)], rows["period"].iloc[:: max(1, len(at) // 9)])
+    told = "; ".join(
+        f"{row.period} {formats.count(row.n_orders)} orders by {formats.count(row.n_customers)} customers"
+        + (f", {formats.money(row.average_order_value, currency=market.currency)} each" if has_money else "")
+        for row in rows.itertuples()
+    )
+    return _told(figure, f"Orders of {market.name} by period: {told or 'no closed period'}.")
+
+
+def returned_by(returned: pd.DataFrame, *, cut: str, horizon_days: int) -> Figure:
+    """Return the share of customers with a second order day within a horizon, by the values of one cut.
+
+    Parameters
+    ----------
+    returned : the sheet's table of that name.
+    """
+    rows = returned.query("cut == @cut and horizon_days == @horizon_days and not hidden").sort_values("returned_share")
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.4 * max(len(rows), 1)))
+    at = np.arange(len(rows))
+    share = rows["returned_share"].to_numpy()
+    errors = np.abs(np.vstack([share - rows["lower"], rows["upper"] - share]))
+    axes.errorbar(share, at, xerr=errors, fmt="o", capsize=3)
+    axes.set_yticks(at, [f"{_plain(row.value)}, n {formats.count(row.n_observed)}" for row in rows.itertuples()])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xlim(0, min(1.0, rows["upper"].max() * 1.15) if len(rows) else 1)
+    axes.xaxis.set_major_formatter(_SHARE)
+    axes.grid(axis="x")
+    axes.set_title(f"Second order day within {horizon_days} days, 95% interval")
+    told = "; ".join(
+        f"{row.value} {formats.percent(row.returned_share)} ({formats.share_interval(row.lower, row.upper)}, "
+        f"n {formats.count(row.n_observed)})"
+        for row in rows.itertuples()
+    )
+    return _told(
+        figure,
+        f"Came back within {horizon_days} days, by {cut.replace('_', ' ')}: {told or 'nobody to show'}.",
+    )
+
+
+def _plain(text: str) -> str:
+    """Return a user's text as matplotlib shows it letter by letter, `$` included."""
+    return str(text).replace("$", r"\$")
+
+
+def _from_zero(axes, *, upper: float) -> None:
+    """Let an axis of amounts begin at zero, with room above the highest."""
+    axes.set_ylim(0, max(float(upper), 1e-9) * 1.18)
+
+
+def _told(figure: Figure, text: str) -> Figure:
+    """Return the figure with its alternative text, taken from the backend's list of open figures."""
+    figure.set_label(text)
+    plt.close(figure)
+    return figure
+
+
+def _heatmap_text(grid: pd.DataFrame, sizes: pd.Series, *, market: Market) -> str:
+    told = [
+        f"{cohort} (n {formats.count(sizes.get(cohort))}): "
+        + ", ".join(formats.percent(share, digits=0) for share in row.dropna())
+        for cohort, row in grid.iterrows()
+    ]
+    return f"Share of each cohort of {market.name} that ordered at ages 1, 2, 3, …: {'; '.join(told) or 'none yet'}."

@@ -1,0 +1,71 @@
+"""Numbers as a reader writes them: percent, money, counts, dates, by Babel for a locale."""
+
+from datetime import date
+
+import pandas as pd
+from babel import Locale
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal
+
+ABSENT = "–"
+LOCALE = "en"
+
+
+def percent(share: float | None, *, digits: int = 1, locale: str = LOCALE) -> str:
+    r"""Return a share as percent with so many decimals, spaced as the locale spaces it.
+
+    >>> percent(0.6069), percent(0.6069, locale="da")
+    ('60.7%', '60,7\xa0%')
+    """
+    if share is None or pd.isna(share):
+        return ABSENT
+    parsed = Locale.parse(locale)
+    pattern = parsed.percent_formats[None]
+    return pattern.apply(share, parsed, force_frac=(digits, digits))
+
+
+def points(difference: float, *, digits: int = 1, locale: str = LOCALE) -> str:
+    """Return a difference of two shares in percentage points, without its sign."""
+    return decimal(abs(difference) * 100, digits=digits, locale=locale)
+
+
+def decimal(value: float | None, *, digits: int, locale: str = LOCALE) -> str:
+    """Return a number with exactly so many decimals."""
+    if value is None or pd.isna(value):
+        return ABSENT
+    return format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=locale)
+
+
+def count(value: float | None, *, locale: str = LOCALE) -> str:
+    """Return a whole number with the locale's thousands."""
+    return decimal(value, digits=0, locale=locale)
+
+
+def money(value: float | None, *, currency: str, locale: str = LOCALE) -> str:
+    """Return an amount with the decimals of its currency: none for JPY, three for KWD."""
+    if value is None or pd.isna(value):
+        return ABSENT
+    return format_currency(value, currency, locale=locale)
+
+
+def whole_money(value: float | None, *, currency: str, locale: str = LOCALE) -> str:
+    """Return an amount rounded to whole units of its currency."""
+    if value is None or pd.isna(value):
+        return ABSENT
+    return format_currency(value, currency, format="¤#,##0", currency_digits=False, locale=locale)
+
+
+def day(when: date | str, *, locale: str = LOCALE) -> str:
+    """Return a date in words.
+
+    >>> day("2026-01-01")
+    '1 January 2026'
+    """
+    return format_date(date.fromisoformat(str(when)), format="d MMMM y", locale=locale)
+
+
+def share_interval(lower: float | None, upper: float | None, *, locale: str = LOCALE) -> str:
+    """Return the interval of a share."""
+    if lower is None or pd.isna(lower):
+        return ""
+    return f"{percent(lower, locale=locale)} to {percent(upper, locale=locale)}"

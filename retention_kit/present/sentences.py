@@ -1,0 +1,96 @@
+"""The answer in sentences: each tied to the numbers it speaks of, silent where a difference may be chance.
+
+No sentence names a cause: nothing here was randomised.
+"""
+
+from markupsafe import escape
+
+from retention_kit.metrics import Sheet, difference_of_shares
+from retention_kit.present import formats
+from retention_kit.present.headlines import interval, shown
+from retention_kit.present.tables import Shown
+
+
+def in_short(sheet: Sheet) -> Shown:
+    """Return the answer to the report's question as a short list of sentences."""
+    told = sentences(sheet)
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
+    return Shown(f'<ul class="rk-in-short">{items}</ul>', "\n".join(f"- {sentence}" for sentence in told))
+
+
+def sentences(sheet: Sheet) -> list[str]:
+    """Return the sentences themselves, most important first."""
+    told = [_retention(sheet), _change(sheet), _flow(sheet), _second_purchase(sheet), _worth(sheet)]
+    return [sentence for sentence in told if sentence]
+
+
+def _retention(sheet: Sheet) -> str:
+    rate = sheet.headlines["customer_retention_rate"]
+    name = sheet.market.name
+    if rate.value is None:
+        return f"{name}: no retention rate ({rate.note})."
+    start, end = rate.window.split(" to ")
+    return (
+        f"Of the {formats.count(rate.n)} customers of {name} who were active on {formats.day(start)}, "
+        f"{formats.count(rate.numerator)} were still active on {formats.day(end)}: "
+        f"a retention rate of {shown(rate)} (95% interval {interval(rate)})."
+    )
+
+
+def _change(sheet: Sheet) -> str:
+    """Compare the last two closed periods; say nothing where chance alone may make the difference."""
+    base = sheet.tables["active_base"].query("rule == 'window' and not hidden and left_truncated == 0").tail(2)
+    if len(base) < 2 or sheet.headlines["customer_retention_rate"].value is None:
+        return ""
+    then, now = base.iloc[0], base.iloc[1]
+    difference, lower, upper = difference_of_shares(
+        now["n_retained"], now["n_start"], then["n_retained"], then["n_start"]
+    )
+    if lower <= 0 <= upper:
+        return ""
+    word = "more" if difference > 0 else "less"
+    return (
+        f"That is {formats.points(difference)} points {word} than in {then['period']} "
+        f"(interval of the difference {formats.decimal(lower * 100, digits=1)} to "
+        f"{formats.decimal(upper * 100, digits=1)} points; seasons are not taken out)."
+    )
+
+
+def _flow(sheet: Sheet) -> str:
+    base = sheet.tables["active_base"].query("rule == 'window' and not hidden").tail(1)
+    if base.empty:
+        return ""
+    row = base.iloc[0]
+    change = row["n_end"] - row["n_start"]
+    word = "grew" if change > 0 else "shrank" if change < 0 else "kept its size"
+    by = f" by {formats.count(abs(change))} to {formats.count(row['n_end'])}" if change else ""
+    return (
+        f"In {row['period']} the active base {word}{by}: {formats.count(row['n_new'])} customers were new, "
+        f"{formats.count(row['n_reactivated'])} came back after a pause, {formats.count(row['n_lapsed'])} left."
+    )
+
+
+def _second_purchase(sheet: Sheet) -> str:
+    rows = sheet.tables["returned"].query("cut == 'everybody' and not hidden")
+    if rows.empty:
+        return ""
+    row = rows[rows["horizon_days"] == 90].iloc[0] if (rows["horizon_days"] == 90).any() else rows.iloc[-1]
+    return (
+        f"After their first order, {formats.percent(row['returned_share'])} came back on another day within "
+        f"{formats.count(row['horizon_days'])} days ({formats.share_interval(row['lower'], row['upper'])}; "
+        f"{formats.count(row['n_observed'])} customers observed that long)."
+    )
+
+
+def _worth(sheet: Sheet) -> str:
+    frequency, order_value = (
+        sheet.headlines.get(name) for name in ("purchase_frequency_per_year", "average_order_value")
+    )
+    if not frequency or not order_value or frequency.value is None or order_value.value is None:
+        return ""
+    sentence = f"In the last year a customer ordered {shown(frequency)} times; an order is worth {shown(order_value)}"
+    worth = sheet.headlines.get("clv_simple")
+    if worth is None or worth.value is None:
+        return f"{sentence}."
+    kind = "gross margin" if sheet.market.gross_margin is not None else "revenue"
+    return f"{sentence}, and a customer over his lifespan {shown(worth)} of {kind} (simple formula)."

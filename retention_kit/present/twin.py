@@ -1,0 +1,83 @@
+"""The report's machine-readable twin: every headline and table as JSON, the same numbers as on the page."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from retention_kit import __version__
+from retention_kit.metrics import Sheet
+from retention_kit.present import formats, headlines
+from retention_kit.present.sentences import sentences
+from retention_kit.present.tables import Shown, table
+
+FORMAT = 1
+
+
+def twin(sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the twin of a sheet as plain values; absent and hidden numbers are None."""
+    return {
+        "format": FORMAT,
+        "market": sheet.market.code,
+        "name": sheet.market.name,
+        "currency": sheet.market.currency,
+        "as_of": sheet.as_of,
+        "grain": sheet.grain,
+        "base_grain": sheet.base_grain,
+        "min_cell": sheet.min_cell,
+        "data": data,
+        "data_fingerprint": data_fingerprint,
+        "kit_version": __version__,
+        "headlines": [
+            h.to_dict() | {"shown": headlines.shown(h), "shown_interval": headlines.interval(h)}
+            for h in sheet.headlines.values()
+        ],
+        "in_short": sentences(sheet),
+        "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
+        "findings": list(findings),
+    }
+
+
+def publish(
+    sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[dict[str, Any]], to: str = ""
+) -> Shown:
+    """Write the twin to a file, where one is named, and return where the numbers come from.
+
+    Parameters
+    ----------
+    to : the file; empty writes nothing.
+    """
+    if to:
+        _write_whole(Path(to), to_json(twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings)))
+    facts = {
+        "Market": f"{sheet.market.name} ({sheet.market.code})",
+        "Data": data,
+        "Observed before": formats.day(sheet.as_of[:10]),
+        "Currency": sheet.market.currency,
+        "Time zone": sheet.market.time_zone,
+        "Smallest group shown": f"{sheet.min_cell} customers",
+        "retention_kit": __version__,
+    }
+    frame = pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()})
+    return table(frame, name="provenance", caption="Where these numbers come from", left=["Fact", "Value"])
+
+
+def to_json(values: dict[str, Any]) -> str:
+    """Return JSON that any reader takes: no NaN, UTF-8, one trailing newline."""
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return json.loads(rows.to_json(orient="records", double_precision=15))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    handle, being_written = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(being_written, path)
