@@ -5,6 +5,7 @@ column converted on its own), `placed` (the market found), `settled` (money and 
 and the reason why a row is refused, if it is.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,10 @@ MOST_DECIMALS = 6
 _MOST_UNITS = 9_000_000_000_000
 _EARLIEST_US, _LATEST_US = -70 * 366 * DAY_US, 230 * 366 * DAY_US
 _FLOATS = ("DOUBLE", "FLOAT")
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")  # fmt: skip
+_INTEGERS = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+)
 _PLUS_DAYS = 100_000  # added before a day is cut off, so that the division never meets a negative number
 _DECISIVE = ("refunded_amount", "refunded_at", "cancelled")
 _ISO = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?"
@@ -180,20 +184,10 @@ def _number(name: str, type_: str, declared: TableProfile) -> Measured:
 
 def _money(name: str, type_: str, declared: TableProfile) -> Measured:
     """Measure an amount in integers: `value` × `name__scale`, so that nothing is rounded by the engine."""
-    if type_ in _FLOATS:
-        fits = f"isfinite({name}) AND abs({name}) <= {_MOST_UNITS}"
-        value, scale = f"CASE WHEN {fits} THEN CAST(round({name} * 1e6) AS BIGINT) END", 6
-        finite = f"NOT isfinite({name})"
-    elif type_ in _INTEGERS:
-        value = f"CASE WHEN abs(CAST({name} AS HUGEINT)) <= {_MOST_UNITS} THEN CAST({name} AS BIGINT) * 1000000 END"
-        scale, finite = 6, "false"
-    else:
-        decimal = f"TRY_CAST({_plain_number(name, declared) if type_ == 'VARCHAR' else name} AS DECIMAL(38, 9))"
-        value = f"CASE WHEN abs({decimal}) <= {_MOST_UNITS} THEN CAST({decimal} * 1000000000 AS HUGEINT) END"
-        scale, finite = 9, f"{decimal} IS NULL"
+    value, scale, unreadable = _scaled(name, type_, declared)
     given = _given(name, type_)
     return Measured(
-        {name: value, f"{name}__unparsable": f"({given}) AND ({finite})", f"{name}__given": given}
+        {name: value, f"{name}__unparsable": f"({given}) AND ({unreadable})", f"{name}__given": given}
         | {f"{name}__scale": str(10 ** (scale - 6))},
         given,
         wrong=[
@@ -202,6 +196,25 @@ def _money(name: str, type_: str, declared: TableProfile) -> Measured:
         ],
         noted=[] if type_ in _INTEGERS else [(f"finer_{name}", f"{name} % ({name}__scale * per__) <> 0")],
     )
+
+
+def _scaled(name: str, type_: str, declared: TableProfile) -> tuple[str, int, str]:
+    """Return SQL of an amount as an integer, the decimals it is measured with, and SQL whether it is no number."""
+    if type_ in _FLOATS:
+        fits = f"isfinite({name}) AND abs({name}) <= {_MOST_UNITS}"
+        return f"CASE WHEN {fits} THEN CAST(round({name} * 1e6) AS BIGINT) END", 6, f"NOT isfinite({name})"
+    if type_ in _INTEGERS:
+        fits = f"abs(CAST({name} AS HUGEINT)) <= {_MOST_UNITS}"
+        return f"CASE WHEN {fits} THEN CAST({name} AS BIGINT) * 1000000 END", 6, "false"
+    short = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", type_)
+    if short and int(short[1]) + int(short[2]) < 18 and int(short[1]) <= 12 and int(short[2]) <= 6:
+        digits = int(short[2])  # fits 64 bits all the way
+        whole = f"CAST({name} * CAST({10**digits} AS DECIMAL({digits + 1}, 0)) AS BIGINT)"
+        return f"{whole} * {10 ** (6 - digits)}", 6, "false"
+    text = _plain_number(name, declared) if type_ == "VARCHAR" else name
+    decimal = f"TRY_CAST({text} AS DECIMAL(38, 9))"
+    fits = f"abs({decimal}) <= {_MOST_UNITS}"
+    return f"CASE WHEN {fits} THEN CAST({decimal} * 1000000000 AS HUGEINT) END", 9, f"{decimal} IS NULL"
 
 
 def _date(name: str, type_: str, declared: TableProfile) -> Measured:
@@ -379,7 +392,8 @@ def _in(texts: Sequence[str]) -> str:
 
 def _offset_join(name: str, declared: TableProfile) -> str:
     day = f"({name} + {_PLUS_DAYS} * {DAY_US}) // {DAY_US} - {_PLUS_DAYS}"
-    return f"LEFT JOIN local_days AS {name}__days ON {name}__days.zone = {_zone(name, declared)} AND {name}__days.day = {day}"
+    days = f"{name}__days"
+    return f"LEFT JOIN local_days AS {days} ON {days}.zone = {_zone(name, declared)} AND {days}.day = {day}"
 
 
 def _zone(name: str, declared: TableProfile) -> str:

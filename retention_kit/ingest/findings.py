@@ -133,15 +133,15 @@ def reasons(columns: Iterable[Column]) -> dict[str, str]:
         "negative_amount": "have an amount below zero",
         **{f"no_{c.name}": f"have no {c.name}" for c in columns},
         **{f"unparsable_{c.name}": f"have {_a(c.name)} {_UNPARSABLE[c.kind]}" for c in columns},
-        **{
-            f"zoneless_{c.name}": f"have {_a(c.name)} without an offset, and no time_zone is declared"
-            for c in columns
-        },
+        **{f"zoneless_{c.name}": f"have {_a(c.name)} without an offset, and no time_zone is declared" for c in columns},
         **{f"large_{c.name}": f"have {_a(c.name)} too large to count" for c in columns},
         **{f"rounded_{c.name}": f"have {_a(c.name)} that a decimal column has rounded" for c in columns},
-        **{f"decimal_{c.name}": f"have {_a(c.name)} written as a decimal; 17850.0 is taken as 17850" for c in columns},
-        **{f"finer_{c.name}": f"have {_a(c.name)} with more decimals than is counted; rounded half to even" for c in columns},
-    }  # fmt: skip
+        **{f"decimal_{c.name}": f"have {_a(c.name)} written as 17850.0, taken as 17850" for c in columns},
+        **{
+            f"finer_{c.name}": f"have {_a(c.name)} with more decimals than is counted; rounded half to even"
+            for c in columns
+        },
+    }
 
 
 def _a(name: str) -> str:

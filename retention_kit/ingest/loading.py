@@ -46,10 +46,8 @@ def load(source: Source, connection: duckdb.DuckDBPyConnection) -> Findings:
         several currencies without rates, more refused rows than the source allows.
     """
     findings, wrong = loaded(source, connection)
-    if wrong:
-        raise wrong[0]
-    _refuse_nothing_left(findings, source, connection)
-    findings.raise_if_too_many()
+    for error in [*wrong, *verdict(findings, connection)]:
+        raise error
     return findings
 
 
@@ -59,8 +57,11 @@ def loaded(source: Source, connection: duckdb.DuckDBPyConnection) -> tuple[Findi
     wrong: list[KitError] = []
     _create_market_names(source, connection)
     for table in _in_order(source):
-        with raw(source, table, connection) as given:
-            found, errors = _load_table(source, table, given, connection)
+        try:
+            with raw(source, table, connection) as given:
+                found, errors = _load_table(source, table, given, connection)
+        except KitError as why:
+            found, errors = [], [why]
         rows += found
         wrong += errors
     connection.execute("DROP TABLE market_names; DROP TABLE IF EXISTS homes; DROP TABLE IF EXISTS local_days")
@@ -195,6 +196,11 @@ def _prepare(table: _Table, types: Mapping[str, str], mapped: str) -> None:
     """Create the small tables that the conversion looks up: homes of customers, offsets of zones."""
     if needs_home(table.name, types, table.declared):
         known = "customers" if "customers" in _created(table.engine) else "orders"
+        if known not in _created(table.engine):
+            raise DataError(
+                f"{table.name} cannot be placed in markets without orders or customers.",
+                to_try="mend these first",
+            )
         table.engine.execute(
             "CREATE OR REPLACE TEMP TABLE homes AS SELECT h.customer_id, n.code, n.zone, n.currency "
             f"FROM (SELECT customer_id, min(market) AS market FROM {known} GROUP BY customer_id) AS h "
@@ -250,7 +256,7 @@ def _created(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def _rated(table: _Table) -> list[str]:
-    if table.name != "orders" or "exchange_rates" not in table.source.files:
+    if table.name != "orders" or "exchange_rates" not in _created(table.engine):
         return []
     rows = table.engine.execute("SELECT DISTINCT currency FROM exchange_rates ORDER BY 1").fetchall()
     return [currency for (currency,) in rows]
@@ -446,12 +452,22 @@ def _afterwards(table: _Table, of: int) -> list[Finding]:
     ]
 
 
-def _refuse_nothing_left(findings: Findings, source: Source, connection: duckdb.DuckDBPyConnection) -> None:
-    if connection.execute("SELECT count(*) FROM orders").fetchall()[0][0]:
-        return
+def verdict(findings: Findings, connection: duckdb.DuckDBPyConnection) -> list[KitError]:
+    """Return why what is left of the tables must not be counted: nothing left, or too much refused."""
+    there = "orders" in _created(connection)
+    if there and not connection.execute("SELECT count(*) FROM orders").fetchall()[0][0]:
+        return [_nothing_left(findings)]
+    try:
+        findings.raise_if_too_many()
+    except KitError as why:
+        return [why]
+    return []
+
+
+def _nothing_left(findings: Findings) -> KitError:
     found = [finding.text for finding in findings.rows if finding.table == "orders"]
-    raise DataError(
-        "No order is left: every row was refused." if found else "orders has no rows.",
+    return DataError(
+        "No order is left: every row was refused or left out." if found else "orders has no rows.",
         found="\n".join(found),
         to_try="\n".join(findings.advice("orders")) if found else "another file, or export it again",
     )

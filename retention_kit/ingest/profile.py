@@ -298,7 +298,7 @@ def _from_here_or_project(path: str) -> Path:
 def _folder_profile(folder: Path) -> Profile:
     """Return the profile of a folder: the kit's own names, instants in UTC, its own markets if it has them."""
     plain = TableProfile(time_zone="UTC")
-    return Profile(**{table: plain for table in TABLES})
+    return Profile(**dict.fromkeys(TABLES, plain))
 
 
 def _named_files(profile: Profile, path: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -139,6 +140,7 @@ def _offer_text(
         connection.execute(
             f"CREATE TEMP TABLE {view}_text AS FROM read_csv("
             f"[{', '.join(literal(str(path)) for path in readable)}], auto_detect = false, header = true, "
+            f"skip = {_n_skipped(readable[0], paths[0], declared, where=where)}, "
             f"columns = {columns}, delim = {literal(declared.separator)}, quote = {literal(declared.quote)}, "
             f"escape = {literal(declared.quote)}, nullstr = '', strict_mode = true, null_padding = false, "
             f"store_rejects = true, {rejects})"
@@ -208,11 +210,14 @@ def _header(utf8: Path, path: Path, declared: TableProfile, *, where: str) -> li
     try:
         with utf8.open(encoding="utf-8-sig", newline="") as text:
             first = text.readline(1 << 20)
+            if _is_separator_line(first, path, declared, where=where):
+                first = text.readline(1 << 20)
     except UnicodeError:
         raise _wrong_encoding(path, declared.encoding, where=where) from None
     rows = csv.reader(io.StringIO(first), delimiter=declared.separator, quotechar=declared.quote)
     header = [name.strip() for name in next(iter(rows), [])]
-    if not any(header):
+    header = [name or f"column{number}" for number, name in enumerate(header, 1)] if any(header) else []
+    if not header:
         raise DataError(f"{path.name} has no header.", to_try="names of columns in the first line")
     twice = [name for name, n in Counter(header).items() if n > 1]
     if twice:
@@ -223,6 +228,23 @@ def _header(utf8: Path, path: Path, declared: TableProfile, *, where: str) -> li
         )
     _check_separator(header, first, path, declared, where=where)
     return header
+
+
+def _is_separator_line(first: str, path: Path, declared: TableProfile, *, where: str) -> bool:
+    """Return whether the line is Excel's `sep=;`, which says the separator and is no header."""
+    said = re.fullmatch(r'"?sep=(.)"?\r?\n?', first)
+    if said and said[1] != declared.separator:
+        raise DataError(
+            f"{path.name} says that its separator is another.",
+            found=first.strip(),
+            to_try=f'declare separator = "{said[1]}" in {where}',
+        )
+    return said is not None
+
+
+def _n_skipped(utf8: Path, path: Path, declared: TableProfile, *, where: str) -> int:
+    with utf8.open(encoding="utf-8-sig", newline="") as text:
+        return int(_is_separator_line(text.readline(1 << 20), path, declared, where=where))
 
 
 def _check_separator(header: list[str], first: str, path: Path, declared: TableProfile, *, where: str) -> None:

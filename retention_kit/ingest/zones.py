@@ -5,6 +5,7 @@ Taken from `zoneinfo` alone, so no engine's zone database or session time zone c
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 SECOND_US = 1_000_000
@@ -33,7 +34,7 @@ def local_offsets(zone: ZoneInfo, start_us: int, end_us: int) -> list[tuple[int,
     """
     stretches = utc_offsets(zone, start_us - 2 * DAY_US, end_us + 2 * DAY_US)
     starts = [(stretches[0][0] + stretches[0][2], stretches[0][2])]
-    for (_, _, before), (from_us, _, offset) in zip(stretches, stretches[1:], strict=False):
+    for (_, _, before), (from_us, _, offset) in pairwise(stretches):
         starts.append((from_us + max(before, offset), offset))
     return starts
 

@@ -1,0 +1,134 @@
+"""A look at a source before it is counted: how much is there, from when to when, and all that is wrong, at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from retention_kit.errors import KitError
+from retention_kit.ingest.findings import Finding, Findings
+from retention_kit.ingest.loading import loaded, verdict
+from retention_kit.ingest.profile import Source
+from retention_kit.ingest.tables import TABLES, Kind
+from retention_kit.periods import as_of_instant
+
+Counts = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One table as it was loaded.
+
+    Parameters
+    ----------
+    n_rows : rows that are left.
+    first, last : earliest and latest time of its first column of times, ISO 8601 in UTC; None where none.
+    markets, currencies : (name, rows), most rows first.
+    """
+
+    table: str
+    n_rows: int
+    first: str | None
+    last: str | None
+    markets: Counts
+    currencies: Counts
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All that a check found: tables, findings, errors."""
+
+    name: str
+    tables: tuple[Checked, ...]
+    findings: Findings
+    errors: tuple[KitError, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the data can be counted."""
+        return not self.errors
+
+    def text(self) -> str:
+        """Return the report for a reader, with a last line that says whether the data can be counted."""
+        lines = [line for checked in self.tables for line in self._table_lines(checked)]
+        told = {checked.table for checked in self.tables}
+        lines += [_finding_line(f) for f in self.findings.rows if f.table not in told]
+        for error in self.errors:
+            lines += ["", str(error)]
+        lines += ["", f"{self.name} {'can' if self.ok else 'cannot'} be counted."]
+        return "\n".join(lines)
+
+    def _table_lines(self, checked: Checked) -> list[str]:
+        span = f", {checked.first} to {checked.last}" if checked.first else ""
+        lines = [f"{checked.table}: {checked.n_rows:,} rows{span}"]
+        lines += [f"  markets   {_listed(checked.markets)}"] if checked.markets else []
+        lines += [f"  currency  {_listed(checked.currencies)}"] if checked.currencies else []
+        return lines + [_finding_line(f) for f in self.findings.rows if f.table == checked.table]
+
+
+def check(source: Source) -> CheckReport:
+    """Return what is in a source and all that is wrong with it, at once; nothing it finds is raised."""
+    with duckdb.connect() as connection:
+        findings, wrong = loaded(source, connection)
+        there = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        tables = tuple(_checked(name, connection) for name in TABLES if name in there)
+        wrong = [*wrong, *verdict(findings, connection)]
+        late = _after_as_of(source, connection) if "orders" in there else ()
+    findings = Findings((*findings.rows, *late), findings.max_refused, findings.expected, findings.where)
+    return CheckReport(source.name, tables, findings, tuple(wrong))
+
+
+def _checked(table: str, connection: duckdb.DuckDBPyConnection) -> Checked:
+    columns = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
+    times = [c.engine_name for c in TABLES[table] if c.kind is Kind.INSTANT and c.engine_name in columns]
+    time = times[0] if times else None
+    span = f"min({time}), max({time})" if time else "NULL, NULL"
+    n_rows, first, last = connection.execute(f"SELECT count(*), {span} FROM {table}").fetchall()[0]
+    return Checked(
+        table,
+        n_rows,
+        _iso(first),
+        _iso(last),
+        _counted(table, "market", columns, connection),
+        _counted(table, "currency", columns, connection),
+    )
+
+
+def _counted(table: str, column: str, columns: Sequence[str], connection: duckdb.DuckDBPyConnection) -> Counts:
+    if column not in columns:
+        return ()
+    rows = connection.execute(
+        f"SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    return tuple(rows)
+
+
+def _after_as_of(source: Source, connection: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+    """Return how many orders lie at or after the profile's `as_of`, each by its market's clock."""
+    if source.as_of is None:
+        return ()
+    ends = " ".join(
+        f"WHEN '{code}' THEN {as_of_instant(source.as_of, zone=market.zone)[0]}"
+        for code, market in source.markets.items()
+    )
+    n, of = connection.execute(
+        f"SELECT count(*) FILTER (ordered_us >= CASE market {ends} END), count(*) FROM orders"
+    ).fetchall()[0]
+    text = f"{n:,} of {of:,} orders lie after as_of {source.as_of}; they are not counted"
+    return (Finding("orders", "after_as_of", n, of, "note", text),) if n else ()
+
+
+def _iso(us: int | None) -> str | None:
+    if us is None:
+        return None
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _finding_line(finding: Finding) -> str:
+    return f"  {finding.severity:<8}  {finding.text}"
+
+
+def _listed(counts: Counts, *, most: int = 12) -> str:
+    told = " · ".join(f"{name} {n:,}" for name, n in counts[:most])
+    return f"{told} and {len(counts) - most} more" if len(counts) > most else told
