@@ -1,0 +1,187 @@
+"""The index of a folder of reports: markets by name, their headlines from the twins, what failed and why."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from babel.numbers import format_decimal
+
+from retention_kit.run import record
+from retention_kit.run.page import locale_of, rendered
+from retention_kit.run.writing import write_whole
+
+HEADLINES = (
+    "customers",
+    "customer_retention_rate",
+    "repeat_customer_rate",
+    "purchase_frequency",
+    "average_order_value",
+    "clv_simple",
+)
+"""The headlines that are columns, where a twin has them; in this order."""
+
+WORDS = {
+    "skip": "Skip to the content",
+    "index_title": "Customer retention by market",
+    "counted": lambda n: "1 market" if n == 1 else f"{n} markets",
+    "trouble": lambda n: "1 market could not be reported" if n == 1 else f"{n} markets could not be reported",
+    "market": "Market",
+    "status": "Status",
+    "as_of": "as of",
+    "twin_of": "The numbers as JSON:",
+    "definitions": "What the numbers mean",
+    "local_money": "Amounts are in each market's own currency. Markets are listed by name; "
+    "they are neither added up nor ranked.",
+}
+
+STATUSES = {
+    "fresh": "up to date",
+    "earlier": "from an earlier run",
+    "stale": "kept from an earlier run",
+    "failed": "no report",
+}
+
+_KEPT = {"stale": "The last good report is kept.", "failed": "There is no earlier report."}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A headline as it is shown, and below it the interval and the number of customers it rests on."""
+
+    shown: str
+    sub: str
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Column:
+    """A headline that at least one market has."""
+
+    id: str
+    label: str
+    definition: str
+
+
+def write_index(out: Path, *, language: str = "en") -> None:
+    """Write `index.html` from what lies in the folder: `run.json`, the reports and their twins."""
+    known = record.read(out)
+    twins = {market: _twin(out / f"{market}.json") for market in known["markets"]}
+    html = index_page(known, twins, out=out, language=language)
+    write_whole({out / "index.html": html.encode("utf-8")})
+
+
+def index_page(known: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]], *, out: Path, language: str) -> str:
+    """Return the index as HTML.
+
+    Parameters
+    ----------
+    known : the content of `run.json`.
+    twins : each market's twin, empty where it has none.
+    out : the folder, to see which files are there to be linked.
+    language : BCP 47; numbers of intervals are written its way.
+    """
+    columns = _columns(twins)
+    rows = [
+        _row(market, entry, twins.get(market, {}), columns=columns, out=out, language=language)
+        for market, entry in known["markets"].items()
+    ]
+    rows.sort(key=lambda row: (row["name"].casefold(), row["market"]))
+    return rendered(
+        "index.html.j2",
+        language=language,
+        words=WORDS,
+        columns=columns,
+        rows=rows,
+        troubled=[row for row in rows if row["reason"]],
+        definitions=[(column.label, column.definition) for column in columns if column.definition],
+        footer=_footer(known),
+    )
+
+
+def _twin(path: Path) -> dict[str, Any]:
+    try:
+        twin = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return twin if isinstance(twin, dict) else {}
+
+
+def _headlines(twin: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {headline["id"]: headline for headline in twin.get("headlines", [])}
+
+
+def _columns(twins: Mapping[str, Mapping[str, Any]]) -> list[Column]:
+    """Return a column for each headline that any twin has."""
+    found: dict[str, Column] = {}
+    for twin in twins.values():
+        for key, headline in _headlines(twin).items():
+            found.setdefault(key, Column(key, headline.get("label", key), headline.get("definition", "")))
+    return [found[key] for key in HEADLINES if key in found]
+
+
+def _row(
+    market: str,
+    entry: Mapping[str, Any],
+    twin: Mapping[str, Any],
+    *,
+    columns: Sequence[Column],
+    out: Path,
+    language: str,
+) -> dict[str, Any]:
+    headlines = _headlines(twin)
+    status = _status(entry)
+    return {
+        "market": market,
+        "name": entry["name"],
+        "status": status,
+        "status_shown": STATUSES[status],
+        "reason": entry["reason"],
+        "kept": _KEPT.get(status, ""),
+        "as_of": twin.get("as_of", ""),
+        "currency": twin.get("currency", ""),
+        "report": f"{market}.html" if (out / f"{market}.html").is_file() else "",
+        "twin": f"{market}.json" if twin else "",
+        "cells": [_cell(headlines.get(column.id), language=language) for column in columns],
+    }
+
+
+def _status(entry: Mapping[str, Any]) -> str:
+    """Return fresh, stale or failed, or earlier for a good report of an earlier run."""
+    return "earlier" if entry["status"] == "fresh" and not entry.get("this_run", True) else entry["status"]
+
+
+def _cell(headline: Mapping[str, Any] | None, *, language: str) -> Cell:
+    """Return a headline's cell: a share with its interval and its n, a hidden value with its reason."""
+    if headline is None:
+        return Cell("–", "", known=False)
+    if headline.get("value") is None:
+        return Cell(headline.get("shown") or "–", headline.get("note", ""))
+    if headline.get("unit") != "share":
+        return Cell(headline["shown"], "")
+    return Cell(headline["shown"], " · ".join(filter(None, [_interval(headline, language), _n(headline, language)])))
+
+
+def _interval(headline: Mapping[str, Any], language: str) -> str:
+    ends = [headline.get("lower"), headline.get("upper")]
+    if None in ends:
+        return ""
+    shown = [format_decimal(100 * end, "#,##0.0", locale=locale_of(language)) for end in ends]
+    return f"{shown[0]} – {shown[1]} %"
+
+
+def _n(headline: Mapping[str, Any], language: str) -> str:
+    n = headline.get("n")
+    return "" if n is None else f"n {format_decimal(n, '#,##0', locale=locale_of(language))}"
+
+
+def _footer(known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the index was made of, as far as all its markets share it."""
+    notebooks = sorted({entry["notebook"]["name"] for entry in known["markets"].values()})
+    facts = [
+        ("retention-kit", known["kit_version"]),
+        ("Notebook", ", ".join(notebooks)),
+        ("Made", known["made"]),
+    ]
+    return [(label, value) for label, value in facts if value]

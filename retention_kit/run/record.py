@@ -1,0 +1,36 @@
+"""`run.json`: what is known of every report in a folder, of this run and of earlier ones."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from retention_kit import __version__
+from retention_kit.run.writing import write_whole
+
+FORMAT = 1
+"""Raised when a key changes its meaning."""
+
+
+def read(out: Path) -> dict[str, Any]:
+    """Return the folder's record; an empty one where there is none that can be read."""
+    try:
+        found = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    whole = isinstance(found, dict) and found.get("format") == FORMAT and isinstance(found.get("markets"), dict)
+    return found if whole else {"format": FORMAT, "kit_version": __version__, "made": "", "markets": {}}
+
+
+def write(out: Path, entries: Mapping[str, Mapping[str, Any]], *, made: str) -> None:
+    """Write the record: the markets of this run, and those of earlier ones whose reports are still there."""
+    earlier = {
+        market: {**entry, "this_run": False}
+        for market, entry in read(out)["markets"].items()
+        if market not in entries and (out / f"{market}.html").is_file()
+    }
+    now = {market: {**entry, "this_run": True} for market, entry in entries.items()}
+    markets = dict(sorted({**earlier, **now}.items()))
+    content = {"format": FORMAT, "kit_version": __version__, "made": made, "markets": markets}
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    write_whole({out / "run.json": text.encode("utf-8")})

@@ -1,0 +1,86 @@
+"""One run in a process of its own: a job on standard input, page, twin and result in the job's folder.
+
+Started by `retention_kit.run.reports` as `python -m retention_kit.run.worker`; it ends with its parent.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# jsonschema, imported by nbformat, would compile a grammar for it: 0.9 s that no notebook needs
+sys.modules.setdefault("rfc3987_syntax", None)
+
+import nbformat  # noqa: E402
+
+from retention_kit.errors import KitError  # noqa: E402
+from retention_kit.run.execution import RunError, executed  # noqa: E402
+from retention_kit.run.page import page, provenance  # noqa: E402
+
+
+def main() -> None:
+    """Carry out the job on standard input, and leave what came of it as `result.json`."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    folder = Path(job["folder"])
+    try:
+        carry_out(job, folder=folder)
+        result = {"reason": "", "advice": ""}
+    except KitError as why:
+        reason, _, advice = str(why).partition("\n")
+        result = {"reason": reason, "advice": advice}
+    except Exception as why:
+        result = {"reason": f"The page could not be made: {type(why).__name__}.", "advice": ""}
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
+    """Run the job's notebook, and leave `page.html`, and `twin.json` where the notebook writes one."""
+    node = nbformat.from_dict(json.loads((folder / "notebook.json").read_text(encoding="utf-8")))
+    parameters = dict(job["parameters"])
+    twin_file = folder / "twin.json"
+    if job["twin"]:
+        parameters["twin"] = str(twin_file)
+    ran = executed(node, parameters)
+    twin = _twin(twin_file, market=job["market"]) if job["twin"] else {}
+    made_of = {
+        **job["made_of"],
+        **{key: twin[key] for key in ("data", "as_of", "kit_version") if key in twin},
+    }
+    html = page(ran, market=job["market"], name=job["name"], language=job["language"], footer=provenance(made_of))
+    (folder / "page.html").write_text(html, encoding="utf-8")
+
+
+def _twin(path: Path, *, market: str) -> Mapping[str, Any]:
+    """Return the twin the notebook wrote, if it is one, and this market's."""
+    try:
+        twin = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except FileNotFoundError as why:
+        raise RunError(
+            "The notebook has a parameter 'twin' but wrote no file there.",
+            to_try="write the twin in its last cell, or remove the parameter",
+        ) from why
+    except ValueError as why:
+        raise RunError("The twin that the notebook wrote is not JSON.") from why
+    if not isinstance(twin, dict) or twin.get("market", market) != market:
+        raise RunError(f"The twin that the notebook wrote is not of market '{market}'.")
+    return twin
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent's end of standard input closes, then end as if told to."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

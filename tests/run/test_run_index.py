@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+
+from retention_kit.run import record
+from retention_kit.run.index import write_index
+
+
+def entry(name: str, *, status: str = "fresh", reason: str = "") -> dict[str, Any]:
+    notebook = {"name": "market_report.ipynb", "sha256": "ab" * 32}
+    return {
+        "name": name,
+        "status": status,
+        "reason": reason,
+        "seconds": 1.0,
+        "parameters": {},
+        "kit_version": "0.1.0",
+        "notebook": notebook,
+    }
+
+
+def headline(key: str, shown: str, **facts: Any) -> dict[str, Any]:
+    return {"id": key, "label": key.replace("_", " "), "value": 1, "shown": shown, "unit": "", "note": "", **facts}
+
+
+def write_report(out: Path, market: str, *headlines: dict[str, Any], currency: str = "EUR") -> None:
+    twin = {"format": 1, "market": market, "currency": currency, "as_of": "2026-01-01", "headlines": headlines}
+    (out / f"{market}.html").write_text("a report", encoding="utf-8")
+    (out / f"{market}.json").write_text(json.dumps(twin), encoding="utf-8")
+
+
+def soup_of(out: Path) -> BeautifulSoup:
+    return BeautifulSoup((out / "index.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def rows_of(out: Path) -> list[str]:
+    return [row.get_text(" ", strip=True) for row in soup_of(out).select("tbody tr")]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    rate = headline("customer_retention_rate", "61.0 %", unit="share", n=1812, lower=0.58, upper=0.64)
+    order = headline("average_order_value", "DKK 1,284.50", unit="money", n=9)
+    write_report(tmp_path, "DK", order, rate, headline("not_of_the_index", "7"), currency="DKK")
+    write_report(
+        tmp_path, "BE", headline("customer_retention_rate", "–", unit="share", value=None, note="fewer than 10")
+    )
+    entries = {
+        "DK": entry("Denmark"),
+        "BE": entry("Belgium", status="stale", reason="orders lacks 'ordered_at'."),
+        "RO": entry("Romania", status="failed", reason="The notebook's kernel died."),
+    }
+    record.write(tmp_path, entries, made="by the nightly run")
+    write_index(tmp_path)
+    return tmp_path
+
+
+def test_markets_stand_by_name_with_the_headlines_their_twins_show(out: Path) -> None:
+    assert rows_of(out) == [
+        "Belgium BE as of 2026-01-01 · EUR – fewer than 10 – kept from an earlier run JSON",
+        "Denmark DK as of 2026-01-01 · DKK 61.0 % 58.0 – 64.0 % · n 1,812 DKK 1,284.50 up to date JSON",
+        "Romania RO – – no report",
+    ]
+
+
+def test_the_index_says_what_failed_and_what_was_kept(out: Path) -> None:
+    trouble = soup_of(out).select_one(".rk-trouble").get_text(" ", strip=True)
+    assert trouble == (
+        "2 markets could not be reported "
+        "Belgium BE orders lacks 'ordered_at'. The last good report is kept. "
+        "Romania RO The notebook's kernel died. There is no earlier report."
+    )
+
+
+def test_the_index_links_only_what_is_there(out: Path) -> None:
+    links = {link["href"] for link in soup_of(out).select("tbody a")}
+    assert links == {"BE.html", "BE.json", "DK.html", "DK.json"}
+
+
+def test_a_market_of_an_earlier_run_stays_in_the_index(out: Path) -> None:
+    record.write(out, {"RO": entry("Romania", status="failed", reason="again")}, made="")
+    write_index(out)
+    assert [row.split()[0] for row in rows_of(out)] == ["Belgium", "Denmark", "Romania"]
+    assert "from an earlier run" in rows_of(out)[1]
+
+
+def test_one_market_alone_makes_an_index(tmp_path: Path) -> None:
+    write_report(tmp_path, "NL", headline("customers", "812"))
+    record.write(tmp_path, {"NL": entry("Netherlands")}, made="")
+    write_index(tmp_path)
+    assert rows_of(tmp_path) == ["Netherlands NL as of 2026-01-01 · EUR 812 up to date JSON"]
+    assert soup_of(tmp_path).select_one(".rk-eyebrow").string == "1 market"
+    assert not soup_of(tmp_path).select(".rk-trouble")
+
+
+def test_names_reasons_and_values_are_text_whatever_they_are(tmp_path: Path) -> None:
+    write_report(tmp_path, "NL", headline("customers", "<b>8</b>"))
+    entries = {"NL": entry("<script>alert(1)</script>", status="stale", reason="<img src=x> $x_1$")}
+    record.write(tmp_path, entries, made="<i>me</i>")
+    write_index(tmp_path)
+    soup = soup_of(tmp_path)
+    assert not soup.find_all(["script", "img", "i"])
+    assert rows_of(tmp_path)[0].startswith("<script>alert(1)</script> NL")
+    assert "<img src=x> $x_1$" in soup.select_one(".rk-trouble").get_text()
+    assert "<b>8</b>" in soup.get_text()
+    assert "<i>me</i>" in soup.footer.get_text()
+
+
+def test_a_record_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{torn", encoding="utf-8")
+    assert record.read(tmp_path)["markets"] == {}

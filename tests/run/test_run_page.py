@@ -1,0 +1,176 @@
+import re
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from demonstration import demonstration
+
+from retention_kit.errors import UsageError
+from retention_kit.run.figures import safe_svg
+from retention_kit.run.page import POLICY, page, provenance
+
+
+def made(node: nbformat.NotebookNode, *, name: str = "Denmark", language: str = "en") -> str:
+    footer = provenance({"data": "sample", "as_of": "2026-01-01", "notebook": "market_report.ipynb"})
+    return page(node, market="DK", name=name, language=language, footer=footer)
+
+
+def of_outputs(*outputs: tuple[str, str]) -> nbformat.NotebookNode:
+    node = nbformat.v4.new_notebook()
+    node.cells = [
+        nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", {kind: content})])
+        for kind, content in outputs
+    ]
+    return node
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return made(demonstration())
+
+
+@pytest.fixture(scope="module")
+def soup(html: str) -> BeautifulSoup:
+    return BeautifulSoup(html, "html.parser")
+
+
+def test_a_page_shows_no_code_and_no_prompt(html: str) -> None:
+    assert "secret_source" not in html
+    assert not re.search(r"(In|Out)(&nbsp;)?\s?\[", html)
+
+
+def test_a_page_asks_for_nothing_and_runs_nothing(soup: BeautifulSoup) -> None:
+    assert not soup.find_all(["script", "link", "iframe", "object", "embed", "base"])
+    assert all(tag["src"].startswith("data:image/") for tag in soup.find_all(src=True))
+    assert all(tag.name == "a" or tag["href"].startswith("#") for tag in soup.find_all(href=True))
+    assert "@import" not in soup.style.string
+    assert "url(" not in soup.style.string
+
+
+def test_a_page_carries_its_policy(soup: BeautifulSoup) -> None:
+    assert soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"] == POLICY
+    assert soup.find("meta", attrs={"name": "viewport"})
+
+
+def test_the_first_heading_is_the_title(soup: BeautifulSoup) -> None:
+    assert soup.title.string == "Denmark · Do customers come back?"
+    assert [heading.string for heading in soup.find_all("h1")] == ["Do customers come back?"]
+
+
+def test_the_contents_lead_to_every_section(soup: BeautifulSoup) -> None:
+    links = soup.select(".rk-contents a")
+    assert [link.string for link in links] == [heading.string for heading in soup.find_all("h2")]
+    assert all(soup.find(id=link["href"][1:]).name == "h2" for link in links)
+
+
+def test_no_two_elements_share_an_id(soup: BeautifulSoup) -> None:
+    ids = [tag["id"] for tag in soup.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+    assert sum(name.endswith("-title") for name in ids) == 3  # two figures and the contents
+
+
+def test_a_figure_keeps_its_title_its_text_and_its_references(soup: BeautifulSoup) -> None:
+    figure = soup.select_one("figure svg")
+    assert soup.find(id=figure["aria-labelledby"]).string == "A curve of retention"
+    assert "months since the first order" in figure.get_text()
+    pointed_at = re.findall(r"url\(#([^)]+)\)", str(figure)) + [
+        tag["xlink:href"][1:] for tag in figure.find_all(attrs={"xlink:href": True})
+    ]
+    assert pointed_at
+    assert all(figure.find(id=name) for name in pointed_at)
+
+
+def test_numbers_stand_on_the_right_and_words_on_the_left(soup: BeautifulSoup) -> None:
+    table = soup.find(class_="dataframe", string=None)
+    cells = {cell.string: "rk-num" in cell.get("class", []) for cell in soup.find_all(["td", "th"])}
+    assert table
+    assert cells["0.61"]
+    assert cells["rate"]
+    assert not cells["a little better"]
+    assert not cells["reading"]
+
+
+def test_a_table_scrolls_in_a_region_that_says_what_it_is(soup: BeautifulSoup) -> None:
+    regions = [table.parent for table in soup.find_all("table")]
+    assert all(region["role"] == "region" and region["tabindex"] == "0" for region in regions)
+    assert regions[0]["aria-label"] == "Share of each cohort active, by months since its first order"
+    assert regions[1]["aria-label"] == "Quarter by quarter"
+
+
+def test_the_footer_says_what_the_page_was_made_of(soup: BeautifulSoup) -> None:
+    assert soup.footer.get_text(" ", strip=True) == "Data sample As of 2026-01-01 Notebook market_report.ipynb"
+
+
+def test_a_page_is_small(html: str) -> None:
+    assert len(html.encode()) < 100_000  # two figures and three tables
+
+
+def test_the_same_notebook_makes_the_same_page(html: str) -> None:
+    assert made(demonstration()) == html
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "$x_1$", 'a "quoted" & b', "{{ 7 * 7 }}"])
+def test_a_name_is_text_whatever_it_is(name: str) -> None:
+    soup = BeautifulSoup(made(of_outputs(), name=name), "html.parser")
+    assert soup.select_one(".rk-market").get_text() == f"{name} DK"
+    assert not soup.find("script")
+
+
+def test_html_of_a_notebook_can_neither_act_nor_ask() -> None:
+    hostile = """
+    <script src="https://example.org/a.js"></script><img src="https://example.org/a.png" alt="a picture">
+    <p onclick="go()" style="background:url(https://example.org)">text</p><iframe src="x.html"></iframe>
+    <a href="javascript:go()">a</a><a href="https://example.org">b</a><style>* {display: none}</style>
+    <form action="https://example.org"><input name="a"></form><svg><use xlink:href="https://example.org/#a"/></svg>
+    """
+    html = made(of_outputs(("text/html", hostile)))
+    soup = BeautifulSoup(html, "html.parser").main
+    assert not soup.find_all(["script", "iframe", "img", "style", "form", "input"])
+    assert "a picture" in soup.get_text()
+    assert soup.p.attrs == {}
+    assert [link.attrs for link in soup.find_all("a")] == [{}, {"href": "https://example.org"}]
+    assert soup.find("use").attrs == {}
+
+
+def test_warnings_and_errors_of_a_notebook_are_not_shown() -> None:
+    node = nbformat.v4.new_notebook()
+    said = nbformat.v4.new_output("stream", name="stdout", text="said aloud")
+    warned = nbformat.v4.new_output("stream", name="stderr", text="/a/path: UserWarning")
+    node.cells = [nbformat.v4.new_code_cell("", outputs=[said, warned])]
+    html = made(node)
+    assert "said aloud" in html
+    assert "UserWarning" not in html
+
+
+def test_a_cell_tagged_remove_cell_is_not_shown() -> None:
+    node = demonstration()
+    node.cells.append(nbformat.v4.new_markdown_cell("for analysts alone", metadata={"tags": ["remove-cell"]}))
+    assert "for analysts alone" not in made(node)
+
+
+def test_an_svg_can_neither_act_nor_ask_nor_style_the_page() -> None:
+    svg = safe_svg(
+        '<?xml version="1.0"?><!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/x.dtd">'
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 1 1">'
+        '<style>*{stroke-linejoin: round}</style><script>go()</script><g id="a" onclick="go()" clip-path="url(#b)"/>'
+        '<image xlink:href="https://example.org/a.png"/><rect fill="url(https://example.org/#p)"/>'
+        '<use xlink:href="#a"/></svg>',
+        prefix="f1-",
+    )
+    assert svg.startswith("<svg ")
+    assert 'viewBox="0 0 1 1"' in svg
+    assert 'style="stroke-linejoin: round"' in svg
+    assert '<g id="f1-a" clip-path="url(#f1-b)"' in svg
+    assert '<use xlink:href="#f1-a"' in svg
+    assert not re.search(r"script|onclick|example\.org|<style|DOCTYPE|DTD", svg)
+
+
+def test_the_language_is_written_into_the_page() -> None:
+    assert '<html lang="zh-Hans-CN">' in made(of_outputs(), language="zh-Hans-CN")
+    assert '<html lang="ar-EG" dir="rtl">' in made(of_outputs(), language="ar-EG")
+
+
+@pytest.mark.parametrize("language", ["xx-notone", '"><script>', ""])
+def test_a_language_that_is_none_is_refused(language: str) -> None:
+    with pytest.raises(UsageError, match="is not a language"):
+        made(of_outputs(), language=language)
