@@ -86,6 +86,19 @@ def label(period: int, *, grain: str) -> str:
     return first.isoformat()
 
 
+def labelled(table, *, columns: tuple[str, ...] = ("period", "cohort")):
+    """Return a counts table or a metric's with its periods written out, each by its grain; the table stays as it is."""
+    written = {
+        column: [
+            label(period, grain=grain) if grain in GRAINS else grain
+            for period, grain in zip(table[column], table["grain"], strict=True)
+        ]
+        for column in columns
+        if column in table
+    }
+    return table.assign(**written)
+
+
 def as_of_instant(as_of: str, *, zone) -> tuple[int, int]:
     """Return the first instant not observed, in microseconds since 1970 UTC, and the local day it falls on.
 

@@ -249,7 +249,7 @@ def _of_value(
         "customer_lifespan",
         lifespan.value if lifespan else None,
         unit="years",
-        **facts | {"n": churn.n},
+        **facts | {"n": churn.n, "window": churn.window},
         note=origin,
     )
     money: dict[str, Any] = {"unit": "currency per customer", "currency": market.currency, **facts}

@@ -62,6 +62,7 @@ def house_style() -> None:
     shell = get_ipython()
     if shell is None or not hasattr(shell, "display_formatter"):
         return
+    plt.close(plt.figure())  # the notebook's backend drops the formatters of figures when it starts: let it start
     formatters = shell.display_formatter.formatters
     formatters["text/plain"].for_type(Figure, lambda figure, printer, _cycle: printer.text(alt_text(figure)))
     wanted = os.environ.get(FORMAT_VARIABLE, "png")

@@ -1,5 +1,7 @@
 """Numbers as a reader writes them: percent, money, counts, dates, by Babel for a locale."""
 
+import re
+from copy import copy
 from datetime import date
 
 import pandas as pd
@@ -20,8 +22,9 @@ def percent(share: float | None, *, digits: int = 1, locale: str = LOCALE) -> st
     if share is None or pd.isna(share):
         return ABSENT
     parsed = Locale.parse(locale)
-    pattern = parsed.percent_formats[None]
-    return pattern.apply(share, parsed, force_frac=(digits, digits))
+    pattern = copy(parsed.percent_formats[None])
+    pattern.frac_prec = (digits, digits)
+    return pattern.apply(share, parsed)
 
 
 def points(difference: float, *, digits: int = 1, locale: str = LOCALE) -> str:
@@ -45,14 +48,19 @@ def money(value: float | None, *, currency: str, locale: str = LOCALE) -> str:
     """Return an amount with the decimals of its currency: none for JPY, three for KWD."""
     if value is None or pd.isna(value):
         return ABSENT
-    return format_currency(value, currency, locale=locale)
+    return _spaced(format_currency(value, currency, locale=locale))
 
 
 def whole_money(value: float | None, *, currency: str, locale: str = LOCALE) -> str:
     """Return an amount rounded to whole units of its currency."""
     if value is None or pd.isna(value):
         return ABSENT
-    return format_currency(value, currency, format="¤#,##0", currency_digits=False, locale=locale)
+    return _spaced(format_currency(value, currency, format="¤#,##0", currency_digits=False, locale=locale))
+
+
+def _spaced(written: str) -> str:
+    """Return an amount with a space between letters and digits: DKK 500, and €500 as it is (CLDR's rule)."""
+    return re.sub(r"(?<=[^\W\d_])(?=[\d-])", "\u00a0", written, count=1)
 
 
 def day(when: date | str, *, locale: str = LOCALE) -> str:

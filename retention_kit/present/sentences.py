@@ -31,18 +31,21 @@ def _retention(sheet: Sheet) -> str:
         return f"{name}: no retention rate ({rate.note})."
     start, end = rate.window.split(" to ")
     return (
-        f"Of the {formats.count(rate.n)} customers of {name} who were active on {formats.day(start)}, "
+        f"{name}: of the {formats.count(rate.n)} customers who were active on {formats.day(start)}, "
         f"{formats.count(rate.numerator)} were still active on {formats.day(end)}: "
         f"a retention rate of {shown(rate)} (95% interval {interval(rate)})."
     )
 
 
 def _change(sheet: Sheet) -> str:
-    """Compare the last two closed periods; say nothing where chance alone may make the difference."""
-    base = sheet.tables["active_base"].query("rule == 'window' and not hidden and left_truncated == 0").tail(2)
-    if len(base) < 2 or sheet.headlines["customer_retention_rate"].value is None:
+    """Compare with the same period a year before; say nothing where chance alone may make the difference."""
+    a_year = {"quarter": 4, "month": 12, "year": 1, "week": 52, "day": 365}[sheet.base_grain]
+    base = sheet.tables["active_base"].query("rule == 'window'").tail(a_year + 1)
+    if len(base) < a_year + 1 or sheet.headlines["customer_retention_rate"].value is None:
         return ""
-    then, now = base.iloc[0], base.iloc[1]
+    then, now = base.iloc[0], base.iloc[-1]
+    if then["hidden"] or then["left_truncated"] or then["n_start"] == 0:
+        return ""
     difference, lower, upper = difference_of_shares(
         now["n_retained"], now["n_start"], then["n_retained"], then["n_start"]
     )
@@ -50,9 +53,9 @@ def _change(sheet: Sheet) -> str:
         return ""
     word = "more" if difference > 0 else "less"
     return (
-        f"That is {formats.points(difference)} points {word} than in {then['period']} "
-        f"(interval of the difference {formats.decimal(lower * 100, digits=1)} to "
-        f"{formats.decimal(upper * 100, digits=1)} points; seasons are not taken out)."
+        f"That is {formats.points(difference)} points {word} than a year before, in {then['period']} "
+        f"({formats.percent(then['customer_retention_rate'])}; 95% interval of the difference "
+        f"{formats.decimal(lower * 100, digits=1)} to {formats.decimal(upper * 100, digits=1)} points)."
     )
 
 

@@ -157,11 +157,37 @@ def returned(sheet: Sheet, *, cut: str, horizon_days: int) -> Shown:
     )
 
 
-def findings(rows: Sequence[dict]) -> Shown:
-    """Return what was found in the data: refused rows and notes, with counts."""
+def compared(sheets: Sequence[Sheet], *, headline: str) -> Shown:
+    """Return one headline of several markets, with interval and n."""
+    found = [sheet.headlines[headline] for sheet in sheets]
     frame = pd.DataFrame(
-        [{"Table": row["table"], "Finding": row["text"]} for row in rows] or [{"Table": "all", "Finding": "nothing"}]
+        {
+            "Market": [sheet.market.name for sheet in sheets],
+            found[0].label: [headlines.shown(h) for h in found],
+            "95% interval": [headlines.interval(h) for h in found],
+            "n": [formats.count(h.n) for h in found],
+        }
     )
+    return table(frame, name=f"compared-{headline.replace('_', '-')}", caption=found[0].definition, left=["Market"])
+
+
+def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Shown:
+    """Return what was refused or noticed in the data, and which orders of the market count as nothing.
+
+    Parameters
+    ----------
+    rows : findings of reading, as dictionaries.
+    left_out_counts : (n_reasons, 3), the market's, from `counts.left_out_counts`.
+    """
+    told = [{"Table": row["table"], "Finding": row["text"]} for row in rows]
+    told += [
+        {
+            "Table": "orders",
+            "Finding": f"{formats.count(row.n_orders)} orders of this market count as nothing: {row.reason}",
+        }
+        for row in left_out_counts.itertuples()
+    ]
+    frame = pd.DataFrame(told or [{"Table": "all", "Finding": "nothing was refused, and every order counts"}])
     return table(frame, name="findings", caption="What was found in the data", left=["Table", "Finding"])
 
 
