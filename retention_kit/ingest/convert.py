@@ -192,7 +192,7 @@ def _money(name: str, type_: str, declared: TableProfile) -> Measured:
         given,
         wrong=[
             (f"unparsable_{name}", f"{name}__unparsable"),
-            (f"large_{name}", f"{name}__given AND {name} IS NULL"),
+            (f"large_{name}", f"{name}__given AND {name} IS NULL AND NOT {name}__unparsable"),
         ],
         noted=[] if type_ in _INTEGERS else [(f"finer_{name}", f"{name} % ({name}__scale * per__) <> 0")],
     )
@@ -445,6 +445,8 @@ def _judgement(
     if table == "orders":
         have = f"currency IN ({_in(rated)}) AND own__ IN ({_in(rated)})" if rated else "false"
         cases.append(("no_exchange_rate", f"currency <> own__ AND NOT ({have})"))
+    if table == "exchange_rates":
+        cases.append(("unusable_rate", "NOT (isfinite(rate) AND rate > 0)"))
     if "refunded_amount" in names:
         cases.append(("negative_refund", "refunded_amount < 0"))
     return f"CASE {' '.join(f'WHEN {sql} THEN {literal(reason)}' for reason, sql in cases)} END"

@@ -125,6 +125,8 @@ def reasons(columns: Iterable[Column]) -> dict[str, str]:
         "incomplete_order": "have lines that were refused",
         "repeated_order_id": "repeat an order_id of their market",
         "repeated_customer_id": "repeat a customer_id of their market; the first one counts",
+        "repeated_rate": "repeat the date and currency of another rate",
+        "unusable_rate": "have a rate that is not above zero",
         "negative_refund": "have a refunded_amount below zero",
         "refunded_more_than_paid": "have more refunded than was paid",
         "refunded_before_ordered": "have a refunded_at before ordered_at",

@@ -22,7 +22,12 @@ from retention_kit.ingest.tables import TABLES
 from retention_kit.ingest.zones import DAY_US, local_offsets
 
 _ORDER = ("exchange_rates", "orders", "customers")
-_UNIQUE = {"orders": "order_id", "customers": "customer_id"}
+_UNIQUE = {
+    "orders": ("repeated_order_id", "market, order_id"),
+    "customers": ("repeated_customer_id", "market, customer_id"),
+    "exchange_rates": ("repeated_rate", "date_day, currency"),
+}
+"""What may come once only: the reason of a row that repeats it, and its columns."""
 
 _AFTERWARDS = {
     "zero_amount": ("note", "amount_minor = 0 AND NOT cancelled"),
@@ -263,21 +268,22 @@ def _rated(table: _Table) -> list[str]:
 
 
 def _refuse_repeated(table: _Table) -> None:
-    """Mark the rows that repeat an id within their market; the first row of each stays.
+    """Mark the rows that repeat what may come once only; the first row of each stays.
 
     Hashes are compared first: integers are grouped several times faster than texts.
     """
     if table.name not in _UNIQUE:
         return
-    key = _UNIQUE[table.name]
-    repeated = f"SELECT hash(market, {key}) FROM {table.name} WHERE reason IS NULL GROUP BY ALL HAVING count(*) > 1"
+    reason, key = _UNIQUE[table.name]
+    kept = f"FROM {table.name} WHERE reason IS NULL"
+    repeated = f"SELECT hash({key}) {kept} GROUP BY ALL HAVING count(*) > 1"
     if not table.one(f"SELECT count(*) FROM ({repeated})")[0]:
         return
     table.engine.execute(
         f"""
-        UPDATE {table.name} SET reason = 'repeated_{key}' WHERE row__ IN (
-            SELECT row__ FROM {table.name} WHERE reason IS NULL AND hash(market, {key}) IN ({repeated})
-            QUALIFY row_number() OVER (PARTITION BY market, {key} ORDER BY row__) > 1
+        UPDATE {table.name} SET reason = '{reason}' WHERE row__ IN (
+            SELECT row__ {kept} AND hash({key}) IN ({repeated})
+            QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY row__) > 1
         )
         """
     )

@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import glob
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from babel.numbers import list_currencies
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from retention_kit.config import (
     Markets,
@@ -78,6 +79,15 @@ class TableProfile(Strict):
             raise ValueError(f"'{zone}' is not a time zone" + (f": did you mean '{near}'?" if near else ""))
         return zone
 
+    @field_validator("date_format")
+    @classmethod
+    def _are_date_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        for text in formats:
+            marks = re.findall(r"%-?(.?)", text)
+            if set(marks) - set("YymdHIMSfzpbBj%") or not {"Y", "y"} & set(marks):
+                raise ValueError(f"'{text}' is not a date format, such as '%d-%m-%Y %H:%M'")
+        return formats
+
     @field_validator("currency")
     @classmethod
     def _is_a_currency(cls, currency: str | None) -> str | None:
@@ -85,11 +95,12 @@ class TableProfile(Strict):
             raise ValueError(f"'{currency}' is not a currency of ISO 4217")
         return currency
 
-    @model_validator(mode="after")
-    def _is_unambiguous(self) -> "TableProfile":
-        if self.thousands == self.decimal:
-            raise ValueError(f"decimal and thousands are both '{self.decimal}'")
-        return self
+    @field_validator("thousands")
+    @classmethod
+    def _is_not_the_decimal(cls, thousands: str, info: ValidationInfo) -> str:
+        if thousands == info.data.get("decimal"):
+            raise ValueError(f"decimal is '{thousands}' too")
+        return thousands
 
 
 class Profile(Strict):
@@ -199,7 +210,7 @@ class Source:
             for table in sorted(self.files)
         }
         markets = {code: market.model_dump(mode="json") for code, market in self.markets.items()}
-        told = [files, self.profile.model_dump(mode="json"), markets, self.unknown_markets]
+        told = [files, self.profile.model_dump(mode="json"), markets, self.unknown_markets, self.max_refused]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

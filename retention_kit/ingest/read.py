@@ -71,21 +71,19 @@ def _n_rows(view: str, connection: duckdb.DuckDBPyConnection) -> int:
 
 def _offer_parquet(paths: Sequence[Path], view: str, connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     files = "[" + ", ".join(literal(str(path)) for path in paths) + "]"
-    for path in paths:
-        _check_parquet(path, connection)
-    try:
-        rows_before = _rows_before(files, len(paths), connection)
-        connection.execute(
-            f"CREATE TEMP VIEW {view} AS SELECT * EXCLUDE (file_row_number), "
-            f"file_row_number + {rows_before} AS file_row_number "
-            f"FROM read_parquet({files}, file_row_number = true)"
-        )
-    except duckdb.Error as why:
-        raise DataError(
-            f"The files of {view.removeprefix('raw_')} do not go together.",
-            found=listed(path.name for path in paths),
-            to_try="files with the same columns of the same types",
-        ) from why
+    schemas = [_parquet_schema(path, connection) for path in paths]
+    for path, schema in zip(paths, schemas, strict=True):
+        if schema != schemas[0]:
+            raise DataError(
+                f"{path.name} has other columns than {paths[0].name}.",
+                found=listed(f"{name} {type_}" for name, type_ in sorted(schema - schemas[0])),
+                to_try=f"the columns and types of {paths[0].name}",
+            )
+    connection.execute(
+        f"CREATE TEMP VIEW {view} AS SELECT * EXCLUDE (file_row_number), "
+        f"file_row_number + {_rows_before(files, len(paths), connection)} AS file_row_number "
+        f"FROM read_parquet({files}, file_row_number = true)"
+    )
     described = connection.execute(f"DESCRIBE {view}").fetchall()
     return tuple(name for name, *_ in described if name != "file_row_number")
 
@@ -101,18 +99,20 @@ def _rows_before(files: str, n_files: int, connection: duckdb.DuckDBPyConnection
     for _, n_rows in counted:
         starts.append(before)
         before += n_rows
-    return f"({starts})[file_index + 1]"
+    return f"({starts})[CAST(file_index AS BIGINT) + 1]"
 
 
-def _check_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+def _parquet_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Return the file's columns with their types."""
     try:
-        connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchall()[0]
+        described = connection.execute(f"DESCRIBE FROM read_parquet({literal(str(path))})").fetchall()
     except duckdb.Error as why:
         raise DataError(
             f"{path.name} cannot be read as Parquet.",
             found=f"{path.stat().st_size:,} bytes, damaged or another format",
             to_try="export it again; a text file must end in .csv",
         ) from why
+    return {(name, type_) for name, type_, *_ in described}
 
 
 def _offer_text(
