@@ -1,6 +1,7 @@
 """The index of a folder of reports: markets by name, their headlines from the twins, what failed and why."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,14 @@ from retention_kit.run.page import locale_of, rendered
 from retention_kit.run.writing import write_whole
 
 HEADLINES = (
-    "customers",
-    "customer_retention_rate",
-    "repeat_customer_rate",
-    "purchase_frequency",
-    "average_order_value",
-    "clv_simple",
+    ("customers",),
+    ("customer_retention_rate",),
+    ("repeat_customer_rate_by_days", "repeat_customer_rate"),
+    ("purchase_frequency_per_year", "purchase_frequency"),
+    ("average_order_value",),
+    ("clv_simple",),
 )
-"""The headlines that are columns, where a twin has them; in this order."""
+"""The headlines that are columns, in this order: of each group the first one that a twin has."""
 
 WORDS = {
     "skip": "Skip to the content",
@@ -53,6 +54,7 @@ class Cell:
     shown: str
     sub: str
     known: bool = True
+    wraps: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _columns(twins: Mapping[str, Mapping[str, Any]]) -> list[Column]:
     for twin in twins.values():
         for key, headline in _headlines(twin).items():
             found.setdefault(key, Column(key, headline.get("label", key), headline.get("definition", "")))
-    return [found[key] for key in HEADLINES if key in found]
+    return [next(found[key] for key in group if key in found) for group in HEADLINES if found.keys() & set(group)]
 
 
 def _row(
@@ -159,8 +161,12 @@ def _cell(headline: Mapping[str, Any] | None, *, language: str) -> Cell:
     if headline.get("value") is None:
         return Cell(headline.get("shown") or "–", headline.get("note", ""))
     if headline.get("unit") != "share":
-        return Cell(headline["shown"], "")
-    return Cell(headline["shown"], " · ".join(filter(None, [_interval(headline, language), _n(headline, language)])))
+        return Cell(headline["shown"], headline["unit"] if headline["id"].startswith("purchase_frequency") else "")
+    return Cell(
+        headline["shown"],
+        " · ".join(filter(None, [_interval(headline, language), _n(headline, language)])),
+        wraps=False,
+    )
 
 
 def _interval(headline: Mapping[str, Any], language: str) -> str:
@@ -168,7 +174,8 @@ def _interval(headline: Mapping[str, Any], language: str) -> str:
     if None in ends:
         return ""
     shown = [format_decimal(100 * end, "#,##0.0", locale=locale_of(language)) for end in ends]
-    return f"{shown[0]} – {shown[1]} %"
+    sign = re.search(r"\s?%$", headline["shown"])  # with the space before it that the value has, or has not
+    return f"{shown[0]} – {shown[1]}{sign[0] if sign else ' %'}"
 
 
 def _n(headline: Mapping[str, Any], language: str) -> str:

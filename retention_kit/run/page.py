@@ -56,6 +56,7 @@ _ACTIVE += ["form", "input", "button", "audio", "video", "source"]
 _NUMBER = re.compile(r"[−+-]?[^\w\s]{0,2}\s?\d[\d\s.,'’]*\s?(?:[%‰×]|[A-Z]{3}|[^\w\s])?(?:\s?[–-]\s?\d[\d\s.,]*\s?%?)?")
 _SHORT = 16  # characters of a row's name that are kept on one line
 _MANY_COLUMNS = 9  # from the tenth on, a table is set closer
+_PERIOD = re.compile(r"\d{4}-[\dQW-]+")
 _ABSENT = {"", "–", "-", "—", "NaN", "<NA>", "None"}
 
 
@@ -249,21 +250,28 @@ def _dress(table: Tag, soup: BeautifulSoup) -> None:
     numeric = _numeric_columns(body)
     for cells in rows:
         for cell, column in cells:
-            if column in numeric and "rk-num" not in cell.get("class", []):
+            if column in numeric and not cell.get("colspan") and "rk-num" not in cell.get("class", []):
                 cell["class"] = [*cell.get("class", []), "rk-num"]
-    for cell in table.select("tbody th"):
-        if len(cell.get_text(" ", strip=True)) <= _SHORT:
-            cell["class"] = [*cell.get("class", []), "rk-short"]
+    for cells in body:
+        for cell, column in cells:
+            if _stays_on_a_line(cell.get_text(" ", strip=True), first=column == 0):
+                cell["class"] = [*cell.get("class", []), "rk-short"]
     if max((column for cells in rows for _, column in cells), default=0) >= _MANY_COLUMNS:
         table["class"] = [*table.get("class", []), "rk-wide"]
-    if table.caption:
-        table.caption.contents[0].wrap(soup.new_tag("span", attrs={"class": "rk-still"}))
+    for named in table.select("caption, .gt_title, .gt_subtitle"):
+        if named.contents:
+            named.contents[0].wrap(soup.new_tag("span", attrs={"class": "rk-still"}))
     for cell in table.select("thead th"):
         cell["scope"] = cell.get("scope", "col")
     region = soup.new_tag(
         "div", attrs={"class": "rk-scroll", "role": "region", "tabindex": "0", "aria-label": _label(table)}
     )
     table.wrap(region)
+
+
+def _stays_on_a_line(text: str, *, first: bool) -> bool:
+    """Tell whether a cell is a short name of a row, or a date or period that would break at its hyphens."""
+    return (first and len(text) <= _SHORT) or bool(_PERIOD.fullmatch(text))
 
 
 def _merge_index_names(table: Tag) -> None:

@@ -87,6 +87,21 @@ def test_a_market_of_an_earlier_run_stays_in_the_index(out: Path) -> None:
     assert "from an earlier run" in rows_of(out)[1]
 
 
+def test_a_frequency_is_shown_per_year_with_its_unit_and_repeat_customers_by_days(tmp_path: Path) -> None:
+    write_report(
+        tmp_path,
+        "NL",
+        headline("purchase_frequency", "4.73", unit="orders per customer in 914 days"),
+        headline("purchase_frequency_per_year", "4.17", unit="orders per customer and year"),
+        headline("repeat_customer_rate", "54.2%", unit="share", n=90, lower=0.5, upper=0.6),
+        headline("repeat_customer_rate_by_days", "53.2%", unit="share", n=90, lower=0.5, upper=0.6),
+    )
+    record.write(tmp_path, {"NL": entry("Netherlands")}, made="")
+    write_index(tmp_path)
+    assert "53.2% 50.0 – 60.0% · n 90 4.17 orders per customer and year up to date" in rows_of(tmp_path)[0]
+    assert "54.2%" not in rows_of(tmp_path)[0]
+
+
 def test_one_market_alone_makes_an_index(tmp_path: Path) -> None:
     write_report(tmp_path, "NL", headline("customers", "812"))
     record.write(tmp_path, {"NL": entry("Netherlands")}, made="")
