@@ -441,7 +441,8 @@ def _judgement(
     if "market" in names:
         cases.append(("unknown_market", "market IS NOT NULL AND market__ IS NULL"))
     if table in ("orders", "exchange_rates", "subscriptions"):
-        cases.append(("unknown_currency", f"currency NOT IN ({_in(sorted(list_currencies()))})"))
+        foreign = "coalesce(currency <> own__, true)"  # the market's own is known to be one, and asked for most
+        cases.append(("unknown_currency", f"{foreign} AND currency NOT IN ({_in(sorted(list_currencies()))})"))
     if table == "orders":
         have = f"currency IN ({_in(rated)}) AND own__ IN ({_in(rated)})" if rated else "false"
         cases.append(("no_exchange_rate", f"currency <> own__ AND NOT ({have})"))
