@@ -261,7 +261,7 @@ def check(*, data: str, files: tuple[str, ...], unknown_markets: str, max_refuse
         return
     found = ingest.check(_source(data=data, files=files, unknown_markets=unknown_markets, max_refused=max_refused))
     click.echo(found.text())
-    sys.exit(0 if found.passed else 1)
+    sys.exit(0 if found.ok else 1)
 
 
 @main.command()

@@ -63,9 +63,7 @@ def near_miss(name: str, known: Iterable[str]) -> str | None:
     return by_folded[found[0]] if found else None
 
 
-def unknown_name(
-    kind: str, name: str, known: Iterable[str], *, error: type[KitError] = UsageError
-) -> KitError:
+def unknown_name(kind: str, name: str, known: Iterable[str], *, error: type[KitError] = UsageError) -> KitError:
     """Return the error for a name that is not one of the known ones; names the near miss."""
     known = list(known)
     near = near_miss(name, known)

@@ -21,6 +21,7 @@ COUNTS_TABLES = (
     "order_counts",
     "bootstrap_counts",
     "cut_counts",
+    "experiment_counts",
     "acquisition_counts",
     "left_out_counts",
 )

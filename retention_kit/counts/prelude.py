@@ -30,6 +30,7 @@ CUTS = (
     "loyalty",
 )
 HORIZONS = (30, 60, 90, 180)
+OUTCOME_HORIZON = 60
 REPLICATES = 200
 
 _ENGINE_TYPES = {
@@ -215,6 +216,7 @@ def _constants(connection: duckdb.DuckDBPyConnection, source: Source, grains: Se
     _register(connection, "grains", [{"grain": grain} for grain in (*grains, "history", "last_year")])
     _register(connection, "cuts", [{"cut": cut} for cut in CUTS])
     _register(connection, "horizons", [{"horizon_days": days} for days in HORIZONS])
+    _register(connection, "outcome_horizon", [{"horizon_days": OUTCOME_HORIZON}])
     random = np.random.default_rng(1963)  # fixed: the same interval in every run
     numbers = random.integers(1, 2147483647, size=(REPLICATES, 2)).tolist()
     rows = [{"replicate": i, "multiplier": m, "addend": a} for i, (m, a) in enumerate(numbers)]

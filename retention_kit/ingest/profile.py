@@ -255,6 +255,17 @@ def source(
     )
 
 
+def declared_markets(data: str) -> Markets:
+    """Return the markets that data declare, without asking for their files.
+
+    Parameters
+    ----------
+    data : as of `source`.
+    """
+    path = _located(data)
+    return _markets(_folder_profile(path) if path.is_dir() else read_profile(path), path)
+
+
 def read_profile(path: Path) -> Profile:
     """Return the profile that a TOML file declares; an unknown key is an error that names the near miss."""
     tables = read_toml(path)

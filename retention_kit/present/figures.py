@@ -48,6 +48,18 @@ _STYLE = {
     "xtick.color": _GREY,
     "ytick.color": _GREY,
 }
+_CUT_TITLES = {
+    "payment_method": "payment method of the first order",
+    "channel": "channel of the first order",
+    "coupon": "coupon on the first order",
+    "first_delivery": "delivery of the first order",
+    "acquisition_channel": "acquisition channel",
+    "language": "language of the customer",
+    "referred": "referral",
+    "first_contact": "language of the first contact",
+    "support": "answer to the first question",
+    "loyalty": "loyalty membership",
+}
 _SHARE = FuncFormatter(lambda share, _: formats.percent(share, digits=0))
 _COUNT = FuncFormatter(lambda value, _: formats.count(value))
 
@@ -130,12 +142,15 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
     return _told(figure, f"Customer retention rate of {market.name} by period: {told or 'no closed period'}.")
 
 
-def cohort_heatmap(cohort_retention: pd.DataFrame, *, market: Market, cohorts: int = 12, ages: int = 12) -> Figure:
+def cohort_heatmap(
+    cohort_retention: pd.DataFrame, *, market: Market, grain: str, cohorts: int = 12, ages: int = 12
+) -> Figure:
     """Return the share of each cohort that ordered at each age; what is not over yet or hidden stays hatched.
 
     Parameters
     ----------
     cohort_retention : the sheet's table of that name.
+    grain : length of its periods.
     cohorts, ages : the last cohorts and first ages shown.
     """
     shown_cohorts = sorted(cohort_retention["cohort"].unique())[-cohorts - 1 :]
@@ -162,36 +177,33 @@ def cohort_heatmap(cohort_retention: pd.DataFrame, *, market: Market, cohorts: i
         )
     sized = [f"{cohort}  n {formats.count(sizes.get(cohort))}" for cohort in grid.index]
     axes.set_yticks(np.arange(len(grid)) + 0.5, sized, rotation=0)
-    axes.set(xlabel="age, in whole periods since the first order", ylabel="")
+    axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order", ylabel="")
     axes.grid(visible=False)
     axes.set_title("Share of each cohort that ordered again at each age")
     return _told(figure, _heatmap_text(grid, sizes, market=market))
 
 
-def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, ages: int = 18) -> Figure:
+def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: str, ages: int = 18) -> Figure:
     """Return the share of customers active at each age, over all complete cohorts, with its interval.
 
     Parameters
     ----------
     pooled_retention : the sheet's table of that name.
+    grain : length of its periods.
     ages : the first ages shown, without age 0, which is everybody.
     """
     rows = pooled_retention[pooled_retention["age"].between(1, ages) & ~pooled_retention["hidden"]]
     figure, axes = plt.subplots()
     axes.fill_between(rows["age"], rows["lower"], rows["upper"], alpha=0.25, linewidth=0)
     axes.plot(rows["age"], rows["pooled_retention"], marker="o", markersize=4, linewidth=2)
-    for row in rows.iloc[[0, -1]].itertuples() if len(rows) > 1 else []:
-        axes.annotate(
-            f"{formats.percent(row.pooled_retention)}, n {formats.count(row.n)}",
-            (row.age, row.upper),
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="left" if row.age == rows["age"].iloc[0] else "right",
-        )
+    if len(rows) > 1:
+        first, last = rows.iloc[0], rows.iloc[-1]
+        _annotated(axes, first, at=first["upper"], above=6, ha="left", va="bottom")
+        _annotated(axes, last, at=last["lower"], above=-6, ha="right", va="top")
     _from_zero(axes, upper=rows["upper"].max() if len(rows) else 1)
     axes.yaxis.set_major_formatter(_SHARE)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="age, in whole periods since the first order")
+    axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order")
     axes.set_title("Customers who order at each age, all complete cohorts, 95% interval")
     told = "; ".join(
         f"age {row.age} {formats.percent(row.pooled_retention)} ({formats.share_interval(row.lower, row.upper)}, "
@@ -254,16 +266,20 @@ def returned_by(returned: pd.DataFrame, *, cut: str, horizon_days: int) -> Figur
     axes.set_xlim(0, min(1.0, rows["upper"].max() * 1.15) if len(rows) else 1)
     axes.xaxis.set_major_formatter(_SHARE)
     axes.grid(axis="x")
-    axes.set_title(f"Second order day within {horizon_days} days, 95% interval")
+    axes.set_title(f"Second order within {horizon_days} days, by {_CUT_TITLES.get(cut, cut)}")
     told = "; ".join(
         f"{row.value} {formats.percent(row.returned_share)} ({formats.share_interval(row.lower, row.upper)}, "
         f"n {formats.count(row.n_observed)})"
         for row in rows.itertuples()
     )
-    return _told(
-        figure,
-        f"Came back within {horizon_days} days, by {cut.replace('_', ' ')}: {told or 'nobody to show'}.",
-    )
+    title = f"Second order day within {horizon_days} days of the first, by {_CUT_TITLES.get(cut, cut)}"
+    return _told(figure, f"{title}: {told or 'nobody to show'}.")
+
+
+def _annotated(axes, row: pd.Series, *, at: float, above: int, ha: str, va: str) -> None:
+    """Write a point's share and n beside it, `above` points over the value `at`."""
+    text = f"{formats.percent(row['pooled_retention'])}, n {formats.count(row['n'])}"
+    axes.annotate(text, (row["age"], at), xytext=(0, above), textcoords="offset points", ha=ha, va=va)
 
 
 def _plain(text: str) -> str:

@@ -113,13 +113,9 @@ def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
     }
     frame = pd.DataFrame({"Period": base["period"]})
     for column, title in counts.items():
-        frame[title] = [
-            _hidden_or(formats.count(value), hidden) for value, hidden in zip(base[column], base["hidden"], strict=True)
-        ]
+        frame[title] = _counts(base[column], base["hidden"])
     frame["Retention rate"] = [formats.percent(value) for value in base["customer_retention_rate"]]
-    frame["95% interval"] = [
-        formats.share_interval(lower, upper) for lower, upper in zip(base["lower"], base["upper"], strict=True)
-    ]
+    frame["95% interval"] = _intervals(base)
     frame["Textbook rate"] = [formats.percent(value) for value in base["textbook_retention_rate"]]
     return table(
         frame,
@@ -130,31 +126,18 @@ def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
     )
 
 
-def returned(sheet: Sheet, *, cut: str, horizon_days: int) -> Shown:
-    """Return the share of customers with a second order day within a horizon, by one cut."""
-    rows = sheet.tables["returned"].query("cut == @cut and horizon_days == @horizon_days")
+def second_order(sheet: Sheet) -> Shown:
+    """Return the share of customers with a second order day within each horizon, of those observed that long."""
+    rows = sheet.tables["returned"].query("cut == 'everybody'")
     frame = pd.DataFrame(
         {
-            cut.replace("_", " ").capitalize(): rows["value"],
-            "Customers": [
-                _hidden_or(formats.count(n), hidden)
-                for n, hidden in zip(rows["n_observed"], rows["hidden"], strict=True)
-            ],
-            f"Came back within {horizon_days} days": [formats.percent(share) for share in rows["returned_share"]],
-            "95% interval": [
-                formats.share_interval(lower, upper) for lower, upper in zip(rows["lower"], rows["upper"], strict=True)
-            ],
+            "Within": [f"{days} days" for days in rows["horizon_days"]],
+            "Customers observed that long": _counts(rows["n_observed"], rows["hidden"]),
+            "Came back": [formats.percent(share) for share in rows["returned_share"]],
+            "95% interval": _intervals(rows),
         }
     )
-    return table(
-        frame,
-        name=f"returned-{cut.replace('_', '-')}",
-        caption=f"Second order day within {horizon_days} days of the first",
-        notes=["Groups differ in more than what is named: a difference here is no effect."]
-        if cut != "everybody"
-        else [],
-        left=[frame.columns[0]],
-    )
+    return table(frame, name="second-order", caption="A second order on another day than the first", left=["Within"])
 
 
 def compared(sheets: Sequence[Sheet], *, headline: str) -> Shown:
@@ -198,8 +181,12 @@ def metric_table() -> str:
     return "\n".join(lines)
 
 
-def _hidden_or(text: str, hidden: bool) -> str:
-    return "hidden" if hidden else text
+def _counts(counts: pd.Series, hidden: pd.Series) -> list[str]:
+    return ["hidden" if small else formats.count(n) for n, small in zip(counts, hidden, strict=True)]
+
+
+def _intervals(rows: pd.DataFrame) -> list[str]:
+    return [formats.share_interval(lower, upper) for lower, upper in zip(rows["lower"], rows["upper"], strict=True)]
 
 
 def _truncation_notes(base: pd.DataFrame) -> list[str]:

@@ -1,8 +1,6 @@
 """The report's machine-readable twin: every headline and table as JSON, the same numbers as on the page."""
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from retention_kit.metrics import Sheet
 from retention_kit.present import formats, headlines
 from retention_kit.present.sentences import sentences
 from retention_kit.present.tables import Shown, table
+from retention_kit.writing import write_whole
 
 FORMAT = 1
 
@@ -52,7 +51,8 @@ def publish(
     to : the file; empty writes nothing.
     """
     if to:
-        _write_whole(Path(to), to_json(twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings)))
+        text = to_json(twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings))
+        write_whole({Path(to): text.encode()})
     facts = {
         "Market": f"{sheet.market.name} ({sheet.market.code})",
         "Data": data,
@@ -73,11 +73,3 @@ def to_json(values: dict[str, Any]) -> str:
 
 def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return json.loads(rows.to_json(orient="records", double_precision=15))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    handle, being_written = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(being_written, path)

@@ -11,7 +11,7 @@ from babel.numbers import format_decimal
 
 from retention_kit.run import record
 from retention_kit.run.page import locale_of, rendered
-from retention_kit.run.writing import write_whole
+from retention_kit.writing import write_whole
 
 HEADLINES = (
     ("customers",),

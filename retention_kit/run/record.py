@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from retention_kit import __version__
-from retention_kit.run.writing import write_whole
+from retention_kit.writing import write_whole
 
 FORMAT = 1
 """Raised when a key changes its meaning."""

@@ -18,7 +18,7 @@ from retention_kit.run.index import write_index
 from retention_kit.run.page import locale_of
 from retention_kit.run.parameters import Notebook, checked, read_notebook, without_paths
 from retention_kit.run.processes import Ended, ended_runs
-from retention_kit.run.writing import write_whole
+from retention_kit.writing import write_whole
 
 Status = Literal["fresh", "stale", "failed"]
 """Written now · failed now, the last good report kept · failed now, and never written."""

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from retention_kit.run.writing import write_whole
+from retention_kit.writing import write_whole
 
 _KEPT_METADATA = {"tags"}
 _QUIET = Config({"KernelManager": {"transport_encryption": "required"}})  # else each kernel start warns

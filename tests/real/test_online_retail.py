@@ -112,7 +112,7 @@ def test_no_cell_of_the_reference_scopes_is_missing_there(counted, shared):
     cells = counted.tables["cohort_counts"].query("grain == 'month'")
     for scope, rows in expected.groupby("scope"):
         market = codes(counted, pd.Series([scope])).iloc[0]
-        assert cells.query("market == @market")["n_active"].sum() == rows["active"].sum(), scope
+        assert cells.loc[cells["market"] == market, "n_active"].sum() == rows["active"].sum(), scope
 
 
 def test_closed_cohort_rates_equal_the_reference(counted, shared):
@@ -160,8 +160,8 @@ def test_both_retention_and_churn_rates_of_every_quarter_equal_the_reference(qua
 def test_a_quarter_is_complete_in_the_reference_when_it_is_over_and_not_left_truncated(counted, shared):
     for rule, method in (("window", "active90"), ("period", "period")):
         expected = crr_rows(counted, shared, method)
-        found = counted.tables["activity_counts"].query("grain == 'quarter' and rule == @rule")
-        found = found.set_index(["market", "period"]).loc[list(expected.index)]
+        found = counted.tables["activity_counts"].query("grain == 'quarter'")
+        found = found[found["rule"] == rule].set_index(["market", "period"]).loc[list(expected.index)]
         complete = (found["complete"] == 1) & (found["left_truncated"] == 0)
         assert complete.tolist() == expected["complete"].tolist()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retention_kit.run.writing import write_whole
+from retention_kit.writing import write_whole
 
 
 def test_files_appear_whole_with_the_mode_of_the_umask(tmp_path: Path) -> None:

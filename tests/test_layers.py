@@ -1,0 +1,62 @@
+"""Who may import whom: the rooms of the house, in the order data walks through them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import retention_kit
+
+PACKAGE = Path(retention_kit.__file__).parent
+MAY_IMPORT = {
+    "errors": set(),
+    "config": {"errors"},
+    "periods": {"errors", "config"},
+    "writing": {"errors"},
+    "ingest": {"errors", "config", "periods", "writing"},
+    "counts": {"errors", "config", "periods", "ingest"},
+    "metrics": {"errors", "config", "periods"},
+    "models": {"errors", "config", "metrics"},
+    "actions": {"errors", "config", "periods", "metrics", "models"},
+    "present": {"errors", "config", "periods", "metrics", "models", "actions", "writing"},
+    "run": {"errors", "config", "writing"},
+}
+ENGINES = {"duckdb", "sqlglot", "pyspark", "psycopg"}
+
+
+def rooms_and_files() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room in MAY_IMPORT:
+            found.append((room, path))
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return names
+
+
+@pytest.mark.parametrize(("room", "path"), rooms_and_files(), ids=lambda value: str(getattr(value, "name", value)))
+def test_a_room_imports_only_the_rooms_before_it(room, path):
+    rooms = {name.split(".")[1] for name in imported(path) if name.startswith("retention_kit.")}
+    rooms -= {"__version__", room}
+    assert rooms <= MAY_IMPORT[room], f"{room} may not import {rooms - MAY_IMPORT[room]}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for room, path in rooms_and_files() if room in ("metrics", "models", "actions", "present", "run")]
+)
+def test_past_the_counts_tables_there_is_no_engine(path):
+    assert not {name.split(".")[0] for name in imported(path)} & ENGINES
+
+
+def test_every_room_is_in_the_list():
+    found = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    assert found == {*MAY_IMPORT, "__init__", "cli"}
