@@ -1,6 +1,30 @@
 """Engines count: from millions of orders to tables of integers that fit on a page."""
 
-from retention_kit.counts.collecting import collect
-from retention_kit.counts.counting import COUNTS_TABLES, FILES, Counted, MarketCounts, count, counted, engine, sql
+from retention_kit.counts.counting import (
+    COUNTS_TABLES,
+    FILES,
+    GUIDE_TABLES,
+    Counted,
+    MarketCounts,
+    count,
+    counted,
+    counts_in,
+    engine,
+    sql,
+)
+from retention_kit.counts.engines import DuckDB, Engine
 
-__all__ = ["COUNTS_TABLES", "FILES", "Counted", "MarketCounts", "collect", "count", "counted", "engine", "sql"]
+__all__ = [
+    "COUNTS_TABLES",
+    "FILES",
+    "GUIDE_TABLES",
+    "Counted",
+    "DuckDB",
+    "Engine",
+    "MarketCounts",
+    "count",
+    "counted",
+    "counts_in",
+    "engine",
+    "sql",
+]

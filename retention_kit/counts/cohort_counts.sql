@@ -1,15 +1,15 @@
 -- cohort_counts: how many of each cohort ordered at each age.
--- In:  customer_periods, markets, periods.
+-- In:  cohort_cells, markets, periods.
 -- Out: one row per market, grain, cohort and age, up to the period that as_of falls in; a cell nobody was active in is 0.
 --      complete: 1 when the cell's period is over at as_of; left_truncated: 1 when the cohort may hold older customers,
 --      because history starts with it; n_active: customers; n_orders: kept orders; revenue_minor: net, minor units.
 WITH cohorts AS (
     SELECT
-        p.market, p.grain, p.first_period AS cohort,
+        p.market, p.grain, p.cohort,
         CASE WHEN c.first_day <= m.history_day AND m.history_is_truncated = 1 THEN 1 ELSE 0 END AS left_truncated
-    FROM (SELECT DISTINCT market, grain, first_period FROM customer_periods) AS p
+    FROM (SELECT DISTINCT market, grain, cohort FROM cohort_cells WHERE cohort IS NOT NULL) AS p
     JOIN markets AS m ON m.market = p.market
-    JOIN periods AS c ON c.grain = p.grain AND c.period = p.first_period
+    JOIN periods AS c ON c.grain = p.grain AND c.period = p.cohort
 ),
 cells AS (
     SELECT
@@ -21,12 +21,10 @@ cells AS (
 ),
 active AS (
     SELECT
-        market, grain, first_period AS cohort, period,
-        SUM(CASE WHEN n_orders > 0 THEN 1 ELSE 0 END) AS n_active,
-        SUM(n_orders) AS n_orders,
-        SUM(gross_minor) - SUM(refunded_minor) AS revenue_minor
-    FROM customer_periods
-    GROUP BY market, grain, first_period, period
+        market, grain, cohort, period,
+        SUM(n_active) AS n_active, SUM(n_orders) AS n_orders, SUM(gross_minor) - SUM(refunded_minor) AS revenue_minor
+    FROM cohort_cells
+    GROUP BY market, grain, cohort, period
 )
 SELECT
     c.market, c.grain, c.cohort, c.period - c.cohort AS age, c.complete, c.left_truncated,

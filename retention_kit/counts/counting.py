@@ -4,45 +4,76 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-import duckdb
 import pandas as pd
 import sqlglot
 
 from retention_kit.config import GROUP, Market, project_root
 from retention_kit.counts import prelude, store
-from retention_kit.counts.collecting import collect
+from retention_kit.counts.engines import DuckDB, Engine
 from retention_kit.errors import DataError, unknown_name
 from retention_kit.ingest import Findings, Source, load
 from retention_kit.periods import GRAINS
 
-COUNTS_TABLES = (
+GUIDE_TABLES = (
     "cohort_counts",
+    "last_seen_counts",
     "activity_counts",
     "order_counts",
-    "bootstrap_counts",
+    "gap_counts",
+    "lifetime_counts",
+    "rfm_counts",
+    "revenue_counts",
+)
+"""The eight tables that most metrics take; counted for each market and for the group."""
+
+COUNTS_TABLES = (
+    *GUIDE_TABLES,
+    "bucket_counts",
     "cut_counts",
     "experiment_counts",
     "acquisition_counts",
     "left_out_counts",
 )
-"""The tables that leave the engine, in the order of the guide; each is described at the top of its SQL file."""
+"""The tables that leave the engine; each is described at the top of its SQL file."""
 
 FILES = tuple(
     sorted(file.name.removesuffix(".sql") for file in files(__package__).iterdir() if file.name.endswith(".sql"))
 )
 """The counting files by name: the tables that leave the engine, and those they share in it."""
 
-_OF_THE_GROUP = ("cohort_counts", "activity_counts", "order_counts", "bootstrap_counts")
-_MONEY = {
-    "cohort_counts": ["revenue_minor"],
-    "order_counts": ["gross_minor", "refunded_minor", "revenue_minor"],
-    "bootstrap_counts": ["revenue_minor"],
+_SHARED = (
+    "order_days",
+    "customer_totals",
+    "customer_periods",
+    "customer_steps",
+    "cohort_cells",
+    "coverage_cells",
+)
+_OF_THE_GROUP = (*GUIDE_TABLES, "bucket_counts")
+_KEYS = {
+    "market",
+    "grain",
+    "cohort",
+    "age",
+    "last_age",
+    "rule",
+    "period",
+    "nth",
+    "gap_days",
+    "kind",
+    "duration_days",
+    "frequency",
+    "recency",
+    "unit_days",
+    "bucket",
 }
+_FLAGS = {"complete": "min", "left_truncated": "max", "first_day": "min", "next_day": "max"}
+_MONEY_SUFFIX = "_minor"
 
 
 @dataclass(frozen=True)
 class MarketCounts:
-    """The counts tables of one market, or of the group: a few hundred rows of integers each."""
+    """The counts tables of one market, or of the group: integers only."""
 
     market: Market
     as_of: str
@@ -87,14 +118,21 @@ class Counted:
                 to_try="another market, or a later as_of",
             )
         tables = {name: table[table["market"] == market].reset_index(drop=True) for name, table in self.tables.items()}
-        if market == GROUP and not _one_currency(self.source, self.markets):
-            tables = {name: table.drop(columns=_MONEY.get(name, [])) for name, table in tables.items()}
+        if market == GROUP and not self._one_money:
+            tables = {
+                name: table.drop(columns=[column for column in table if column.endswith(_MONEY_SUFFIX)])
+                for name, table in tables.items()
+            }
         return MarketCounts(known, self.as_of, tables, self.findings, self.source)
+
+    @property
+    def _one_money(self) -> bool:
+        markets = [self.source.markets[code] for code in self.markets]
+        return len({(market.currency, market.minor_per_unit) for market in markets}) == 1
 
     def _group(self) -> Market:
         markets = [self.source.markets[code] for code in self.markets]
-        first = markets[0]
-        return first.model_copy(
+        return markets[0].model_copy(
             update={
                 "code": GROUP,
                 "name": "All markets",
@@ -120,7 +158,7 @@ def counted(source: Source, *, as_of: str, grains: Sequence[str]) -> Counted:
     return fresh
 
 
-def count(source: Source, *, as_of: str, grains: Sequence[str]) -> Counted:
+def count(source: Source, *, as_of: str, grains: Sequence[str], tables: Sequence[str] = COUNTS_TABLES) -> Counted:
     """Return the counts of all markets, counted now.
 
     Parameters
@@ -128,29 +166,63 @@ def count(source: Source, *, as_of: str, grains: Sequence[str]) -> Counted:
     source : from `ingest.source`.
     as_of : first instant not observed; a date is local midnight in each market.
     grains : lengths of the periods to count, of day, week, month, quarter, year.
+    tables : which of `COUNTS_TABLES` to count; all where not given.
 
     Raises
     ------
     UsageError : an unknown grain, an `as_of` that is no date or lies before the data.
     DataError : too many refused rows, a missing exchange rate, no order.
     """
-    connection, findings = _loaded(source, as_of=as_of, grains=grains)
-    with connection:
-        tables = {name: _counts_table(connection, name) for name in COUNTS_TABLES}
-        prelude.become_the_group(connection)
-        _create(connection, "customer_periods")
-        for name in _OF_THE_GROUP:
-            tables[name] = pd.concat([tables[name], _counts_table(connection, name)], ignore_index=True)
-    return Counted(source, as_of, tables, findings)
+    with DuckDB() as engine:
+        findings = load(source, engine.connection)
+        found = counts_in(engine, source, as_of=as_of, grains=grains, tables=tables)
+    return Counted(source, as_of, found, findings)
 
 
-def engine(source: Source, *, as_of: str, grains: Sequence[str]) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB with the loaded tables, `ledger`, `customer_periods` and `customer_facts`: for one's own cut.
+def counts_in(
+    engine: Engine, source: Source, *, as_of: str, grains: Sequence[str], tables: Sequence[str] = COUNTS_TABLES
+) -> dict[str, pd.DataFrame]:
+    """Return the counts tables of all markets and the group, from the typed tables that an engine holds."""
+    for table in tables:
+        if table not in COUNTS_TABLES:
+            raise unknown_name("counts table", table, COUNTS_TABLES)
+    _ledger(engine, source, as_of=as_of, grains=grains)
+    engine.create("contracts", _CONTRACTS)
+    _share(engine)
+    if "cut_counts" in tables:
+        engine.create("customer_facts", sql("customer_facts"))
+    if "bucket_counts" in tables:
+        engine.create("customer_buckets", _BUCKETS[engine.dialect])
+    found = {table: engine.collect(sql(table)) for table in tables}
+    of_the_group = [table for table in _OF_THE_GROUP if table in tables]
+    for table, rows in _group(engine, {table: found[table] for table in of_the_group}).items():
+        found[table] = pd.concat([found[table], rows], ignore_index=True)
+    return found
+
+
+_CONTRACTS = "SELECT market, started_us, ended_us FROM subscriptions"
+_BUCKETS = {
+    "duckdb": "SELECT customer_id, ('0x' || SUBSTR(MD5(customer_id), 1, 7))::BIGINT % 200 AS bucket "
+    "FROM (SELECT DISTINCT customer_id FROM customer_totals)",
+    "postgres": "SELECT customer_id, CAST(CAST(('x' || SUBSTR(MD5(customer_id), 1, 7)) AS BIT(28)) AS BIGINT) % 200 AS bucket "
+    "FROM (SELECT DISTINCT customer_id FROM customer_totals) AS t",
+    "spark": "SELECT customer_id, CAST(CONV(SUBSTR(MD5(customer_id), 1, 7), 16, 10) AS BIGINT) % 200 AS bucket "
+    "FROM (SELECT DISTINCT customer_id FROM customer_totals)",
+}
+"""How each engine throws customers into buckets: the first 28 bits of the MD5 of the id, by 200."""
+
+
+def engine(source: Source, *, as_of: str, grains: Sequence[str]) -> DuckDB:
+    """Return an engine with the loaded tables, `ledger`, `customer_totals` and `customer_facts`: for one's own cut.
 
     Rows of customers stay in it: count there, and bring the counts out through `collect`.
     """
-    connection, _ = _loaded(source, as_of=as_of, grains=grains)
-    return connection
+    opened = DuckDB()
+    load(source, opened.connection)
+    _ledger(opened, source, as_of=as_of, grains=grains)
+    _share(opened)
+    opened.create("customer_facts", sql("customer_facts"))
+    return opened
 
 
 def sql(name: str, *, dialect: str = "duckdb") -> str:
@@ -170,49 +242,64 @@ def sql(name: str, *, dialect: str = "duckdb") -> str:
     return sqlglot.transpile(text, read="duckdb", write=dialect, pretty=True)[0]
 
 
-def _loaded(source: Source, *, as_of: str, grains: Sequence[str]) -> tuple[duckdb.DuckDBPyConnection, Findings]:
+def _ledger(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]) -> None:
     grains = tuple(dict.fromkeys(grains))
     for grain in grains:
         if grain not in GRAINS:
             raise unknown_name("grain", grain, GRAINS)
-    connection = duckdb.connect(config={"preserve_insertion_order": "false"})
-    findings = load(source, connection)
-    prelude.prepare(connection, source, as_of=as_of, grains=grains)
-    prelude.market_rows(connection, source, as_of=as_of)
-    _create(connection, "ledger")
-    _refuse_missing_rates(connection)
-    prelude.observe_history(connection)
-    _create(connection, "customer_periods")
-    _create(connection, "customer_facts")
-    connection.execute(
-        "CREATE OR REPLACE TABLE customer_seeds AS SELECT customer_id, "
-        "('0x' || SUBSTR(MD5(customer_id), 1, 7))::BIGINT AS seed FROM (SELECT DISTINCT customer_id FROM ledger)"
+    prelude.complete_tables(engine)
+    prelude.prepare(engine, source, as_of=as_of, grains=grains)
+    engine.create("ledger", sql("ledger"))
+    _refuse_missing_rates(engine)
+    prelude.observe_history(engine, source)
+
+
+def _share(engine: Engine) -> None:
+    """Create what several counts tables need, once."""
+    for name in _SHARED:
+        engine.create(name, sql(name))
+
+
+def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the rows of the group: the markets' counts added up, its movers counted once instead of in each market.
+
+    Counts of disjoint customers add up; who ordered in one market only is in one market's counts only.
+    """
+    engine.create(
+        "movers",
+        "SELECT customer_id FROM customer_totals WHERE n_orders > 0 GROUP BY customer_id HAVING COUNT(*) > 1",
     )
-    return connection, findings
+    engine.create("moved", "SELECT l.* FROM ledger AS l JOIN movers AS m ON m.customer_id = l.customer_id")
+    engine.create("contracts", f"{_CONTRACTS} WHERE 1 = 0")  # a contract is of one market: nothing to take back
+    engine.create("ledger", "SELECT * FROM moved")
+    _share(engine)
+    twice = {table: engine.collect(sql(table)) for table in found}
+    columns = "customer_id, us, day, covered_day, n_orders, gross_minor, refunded_minor"
+    engine.create("ledger", f"SELECT '{GROUP}' AS market, {columns} FROM moved")
+    prelude.group_of(engine)
+    _share(engine)
+    once = {table: engine.collect(sql(table)) for table in found}
+    return {table: _added(found[table], less=twice[table], plus=once[table]) for table in found}
 
 
-def _create(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    connection.execute(f"CREATE OR REPLACE TABLE {name} AS {sql(name)}")
+def _added(table: pd.DataFrame, *, less: pd.DataFrame, plus: pd.DataFrame) -> pd.DataFrame:
+    keys = [column for column in table if column in _KEYS]
+    numbers = [column for column in table if column not in _KEYS and column not in _FLAGS]
+    signed = pd.concat([table, less.assign(**{column: -less[column] for column in numbers}), plus])
+    how = {column: _FLAGS.get(column, "sum") for column in table if column not in _KEYS}
+    summed = signed.assign(market=GROUP).groupby(keys, as_index=False, sort=True).agg(how)
+    if not set(table) & set(_FLAGS):  # a sparse table has no row where nobody is
+        summed = summed[(summed[numbers] != 0).any(axis=1)]
+    return summed[list(table)].reset_index(drop=True)
 
 
-def _counts_table(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
-    """Return a counts table with every number as int64: a sum in the engine is wider than what leaves it."""
-    table = collect(connection, sql(name))
-    numbers = [column for column in table if not pd.api.types.is_string_dtype(table[column])]
-    return table.astype(dict.fromkeys(numbers, "int64"))
-
-
-def _refuse_missing_rates(connection: duckdb.DuckDBPyConnection) -> None:
-    missing = connection.execute(
-        "SELECT l.market, COUNT(*) FROM ledger AS l WHERE l.gross_minor IS NULL GROUP BY l.market ORDER BY l.market"
-    ).fetchall()
+def _refuse_missing_rates(engine: Engine) -> None:
+    missing = engine.values(
+        "SELECT market, COUNT(*) AS n FROM ledger WHERE gross_minor IS NULL GROUP BY market ORDER BY market"
+    )
     if missing:
         raise DataError(
             "Some orders are in a currency with no exchange rate on their day or the seven days before it.",
             found="; ".join(f"{n:,} orders in {market}" for market, n in missing),
             to_try="add their rates to exchange_rates, for the order's currency and the market's",
         )
-
-
-def _one_currency(source: Source, markets: Sequence[str]) -> bool:
-    return len({source.markets[code].currency for code in markets}) == 1

@@ -1,71 +1,58 @@
--- ledger: one row per kept order before as_of, and, where refunds count when processed, one per refund of a kept order.
+-- ledger: one row per kept order before as_of. Where refunds count when they are processed, each refund is a row of its own, on
+-- its own day, and an order that was refunded wholly keeps its money on its day, but is no order.
 -- A kept order was not cancelled, not fully refunded by as_of, and has a positive amount (or none, where free orders are kept).
--- In:  orders (from ingest), markets, currencies, daily_rates, utc_offsets, calendar, policy.
--- Out: market; customer_id; us, the instant; day, week, month, quarter, year, local to the market, as integers;
---      n_orders, 1 for an order and 0 for a refund; gross_minor, refunded_minor, integer minor units of the market's currency.
+-- In:  orders (from ingest), markets_asked, conversions, utc_offsets, policy.
+-- Out: market; customer_id; us, the instant; day, local to the market; covered_day, the last day on which the order still
+--      makes its customer active; n_orders, 1 for a kept order, else 0; gross_minor, refunded_minor, integer minor
+--      units of the market's currency, at the rate of the order's day (NULL where there is none, which fails the run).
 WITH known_orders AS (
     SELECT
-        o.market,
-        o.customer_id,
-        o.ordered_us,
-        o.currency,
-        o.amount_minor AS gross_minor,
-        CASE WHEN o.refunded_us IS NULL OR o.refunded_us < m.as_of_us THEN COALESCE(o.refunded_minor, 0) ELSE 0 END AS refunded_minor,
-        o.refunded_us
+        o.market, o.customer_id, o.ordered_us, o.refunded_us, o.currency, o.amount_minor AS gross_minor,
+        m.activity_window_days, m.currency AS market_currency,
+        CASE WHEN o.refunded_us >= m.as_of_us THEN 0 ELSE COALESCE(o.refunded_minor, 0) END AS refunded_minor
     FROM orders AS o
-    JOIN markets AS m ON m.market = o.market
+    JOIN markets_asked AS m ON m.market = o.market
     WHERE o.ordered_us < m.as_of_us AND NOT COALESCE(o.cancelled, FALSE) AND o.amount_minor >= 0
 ),
 kept_orders AS (
-    SELECT k.*
+    SELECT
+        k.*, p.refund_policy,
+        -- 100,000 days are added and taken away, so that the division never meets a negative number
+        CAST((k.ordered_us + z.offset_us + 8640000000000000) // 86400000000 AS BIGINT) - 100000 AS day
     FROM known_orders AS k
     CROSS JOIN policy AS p
-    WHERE k.gross_minor > k.refunded_minor OR (p.free_orders = 'kept' AND k.gross_minor = 0)
+    JOIN utc_offsets AS z ON z.market = k.market AND k.ordered_us >= z.from_us AND k.ordered_us < z.to_us
+    WHERE k.gross_minor > k.refunded_minor
+        OR (p.free_orders = 'kept' AND k.gross_minor = 0)
+        OR (p.refund_policy = 'processed' AND k.gross_minor > 0)
 ),
-entries AS (
+converted AS (
     SELECT
-        k.market, k.customer_id, k.currency, k.ordered_us AS us, k.ordered_us,
-        1 AS n_orders,
-        k.gross_minor,
-        CASE WHEN p.refund_policy = 'order' THEN k.refunded_minor ELSE 0 END AS refunded_minor
+        k.market, k.customer_id, k.ordered_us, k.refunded_us, k.day, k.activity_window_days, k.refund_policy,
+        CASE WHEN k.gross_minor > 0 AND k.gross_minor <= k.refunded_minor THEN 0 ELSE 1 END AS n_orders,
+        CASE WHEN k.currency = k.market_currency THEN k.gross_minor
+            ELSE CAST(ROUND(k.gross_minor * c.factor) AS BIGINT) END AS gross_minor,
+        CASE WHEN k.currency = k.market_currency THEN k.refunded_minor
+            ELSE CAST(ROUND(k.refunded_minor * c.factor) AS BIGINT) END AS refunded_minor
     FROM kept_orders AS k
-    CROSS JOIN policy AS p
-    UNION ALL
-    SELECT
-        k.market, k.customer_id, k.currency, COALESCE(k.refunded_us, k.ordered_us) AS us, k.ordered_us,
-        0 AS n_orders,
-        0 AS gross_minor,
-        k.refunded_minor
-    FROM kept_orders AS k
-    CROSS JOIN policy AS p
-    WHERE p.refund_policy = 'processed' AND k.refunded_minor > 0
+    LEFT JOIN conversions AS c ON c.market = k.market AND c.currency = k.currency AND c.day = k.day
 ),
-local_entries AS (
+processed AS (
     SELECT
-        e.*,
-        -- 100,000 days are added and taken away, so that the division never meets a negative number
-        (e.us + z.offset_us + 8640000000000000) // 86400000000 - 100000 AS day,
-        (e.ordered_us + y.offset_us + 8640000000000000) // 86400000000 - 100000 AS order_day
-    FROM entries AS e
-    JOIN utc_offsets AS z ON z.market = e.market AND e.us >= z.from_us AND e.us < z.to_us
-    JOIN utc_offsets AS y ON y.market = e.market AND e.ordered_us >= y.from_us AND e.ordered_us < y.to_us
-),
-in_market_currency AS (
-    -- at the rate of the day of the order; NULL where there is none, which fails the run
-    SELECT
-        l.market, l.customer_id, l.us, l.day, l.n_orders,
-        CASE WHEN l.currency = m.currency THEN 1.0
-            ELSE into_rate.rate / from_rate.rate * m.minor_per_unit / c.minor_per_unit END AS factor,
-        l.gross_minor, l.refunded_minor
-    FROM local_entries AS l
-    JOIN markets AS m ON m.market = l.market
-    JOIN currencies AS c ON c.currency = l.currency
-    LEFT JOIN daily_rates AS from_rate ON from_rate.currency = l.currency AND from_rate.day = l.order_day
-    LEFT JOIN daily_rates AS into_rate ON into_rate.currency = m.currency AND into_rate.day = l.order_day
+        market, customer_id, activity_window_days, refunded_minor,
+        CASE WHEN refunded_us > ordered_us THEN refunded_us ELSE ordered_us END AS us
+    FROM converted
+    WHERE refund_policy = 'processed' AND refunded_minor > 0
 )
 SELECT
-    i.market, i.customer_id, i.us, c.day, c.week, c.month, c.quarter, c.year, i.n_orders,
-    CASE WHEN i.factor = 1.0 THEN i.gross_minor ELSE CAST(ROUND(i.gross_minor * i.factor) AS BIGINT) END AS gross_minor,
-    CASE WHEN i.factor = 1.0 THEN i.refunded_minor ELSE CAST(ROUND(i.refunded_minor * i.factor) AS BIGINT) END AS refunded_minor
-FROM in_market_currency AS i
-JOIN calendar AS c ON c.day = i.day
+    market, customer_id, ordered_us AS us, day, day + activity_window_days AS covered_day, n_orders, gross_minor,
+    CASE WHEN refund_policy = 'order' THEN refunded_minor ELSE 0 END AS refunded_minor
+FROM converted
+UNION ALL
+SELECT
+    r.market, r.customer_id, r.us,
+    CAST((r.us + z.offset_us + 8640000000000000) // 86400000000 AS BIGINT) - 100000 AS day,
+    CAST((r.us + z.offset_us + 8640000000000000) // 86400000000 AS BIGINT) - 100000 AS covered_day,
+    0 AS n_orders, 0 AS gross_minor, r.refunded_minor
+FROM processed AS r
+JOIN utc_offsets AS z ON z.market = r.market AND r.us >= z.from_us AND r.us < z.to_us

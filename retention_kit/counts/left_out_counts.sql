@@ -1,5 +1,5 @@
 -- left_out_counts: the orders that are in the data and count as nothing, by reason.
--- In:  orders (from ingest), markets, policy.
+-- In:  orders (from ingest), markets_asked, policy.
 -- Out: one row per market and reason: n_orders.
 SELECT market, reason, COUNT(*) AS n_orders
 FROM (
@@ -14,7 +14,7 @@ FROM (
                 THEN 'fully refunded'
         END AS reason
     FROM orders AS o
-    JOIN markets AS m ON m.market = o.market
+    JOIN markets_asked AS m ON m.market = o.market
     CROSS JOIN policy AS p
 ) AS reasons
 WHERE reason IS NOT NULL

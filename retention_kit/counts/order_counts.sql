@@ -1,5 +1,5 @@
 -- order_counts: customers, kept orders and money of each period.
--- In:  customer_periods, markets, periods.
+-- In:  cohort_cells, customer_totals, markets, periods.
 -- Out: one row per market, grain and period; grain 'history' is everything before as_of, 'last_year' the twelve months before it.
 --      n_customers: with at least one kept order; n_repeat_customers: with two or more; n_repeat_customers_by_days: on two or more days;
 --      n_orders; n_order_days: summed over customers; gross_minor, refunded_minor, and revenue_minor, their difference;
@@ -7,15 +7,31 @@
 WITH summed AS (
     SELECT
         market, grain, period,
+        SUM(n_active) AS n_customers, SUM(n_repeat) AS n_repeat_customers, SUM(n_repeat_by_days) AS n_repeat_customers_by_days,
+        SUM(n_orders) AS n_orders, SUM(n_order_days) AS n_order_days,
+        SUM(gross_minor) AS gross_minor, SUM(refunded_minor) AS refunded_minor
+    FROM cohort_cells
+    GROUP BY market, grain, period
+    UNION ALL
+    SELECT
+        market, 'history' AS grain, 0 AS period,
         SUM(CASE WHEN n_orders > 0 THEN 1 ELSE 0 END) AS n_customers,
         SUM(CASE WHEN n_orders > 1 THEN 1 ELSE 0 END) AS n_repeat_customers,
         SUM(CASE WHEN n_order_days > 1 THEN 1 ELSE 0 END) AS n_repeat_customers_by_days,
-        SUM(n_orders) AS n_orders,
-        SUM(n_order_days) AS n_order_days,
-        SUM(gross_minor) AS gross_minor,
-        SUM(refunded_minor) AS refunded_minor
-    FROM customer_periods
-    GROUP BY market, grain, period
+        SUM(n_orders) AS n_orders, SUM(n_order_days) AS n_order_days,
+        SUM(gross_minor) AS gross_minor, SUM(refunded_minor) AS refunded_minor
+    FROM customer_totals
+    GROUP BY market
+    UNION ALL
+    SELECT
+        market, 'last_year' AS grain, 0 AS period,
+        SUM(CASE WHEN year_n_orders > 0 THEN 1 ELSE 0 END) AS n_customers,
+        SUM(CASE WHEN year_n_orders > 1 THEN 1 ELSE 0 END) AS n_repeat_customers,
+        SUM(CASE WHEN year_n_order_days > 1 THEN 1 ELSE 0 END) AS n_repeat_customers_by_days,
+        SUM(year_n_orders) AS n_orders, SUM(year_n_order_days) AS n_order_days,
+        SUM(year_gross_minor) AS gross_minor, SUM(year_refunded_minor) AS refunded_minor
+    FROM customer_totals
+    GROUP BY market
 ),
 asked AS (
     SELECT
@@ -30,8 +46,8 @@ asked AS (
         m.observed_to_day AS next_day,
         1 AS complete
     FROM markets AS m
-    CROSS JOIN grains AS g
-    WHERE g.grain IN ('history', 'last_year') AND m.first_order_day IS NOT NULL
+    CROSS JOIN (SELECT 'history' AS grain UNION ALL SELECT 'last_year' AS grain) AS g
+    WHERE m.first_order_day IS NOT NULL
 )
 SELECT
     k.market, k.grain, k.period, k.complete, k.first_day, k.next_day,

@@ -89,10 +89,10 @@ def headlines(
         *_of_orders(tables, market=market, as_of=as_of),
         *_of_the_base(tables["activity_counts"], as_of=as_of, grain=base_grain, market=market),
     ]
-    by_id = {headline.id: headline for headline in found}
-    found += _of_value(by_id, tables, market=market, as_of=as_of, base_grain=base_grain)
-    ordered = {headline.id: headline.unless_small(min_cell) for headline in found}
-    return [ordered[name] for name in _LABELS if name in ordered]
+    by_id = {headline.id: headline.unless_small(min_cell) for headline in found}  # before anything is made of them
+    worth = _of_value(by_id, tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
+    by_id |= {headline.id: headline.unless_small(min_cell) for headline in worth}
+    return [by_id[name] for name in _LABELS if name in by_id]
 
 
 def _headline(name: str, number: float | None, **facts: Any) -> Headline:
@@ -163,9 +163,11 @@ def _yearly_frequency(tables: Mapping[str, pd.DataFrame], *, history_days: int, 
     }
     if history_days < year["next_day"] - year["first_day"]:
         return _headline("purchase_frequency_per_year", None, note="history is shorter than a year", **facts)
+    if n == 0:
+        return _headline("purchase_frequency_per_year", None, note="nobody ordered in these twelve months", **facts)
     return _headline(
         "purchase_frequency_per_year",
-        year["n_orders"] / n if n else None,
+        year["n_orders"] / n,
         numerator=int(year["n_orders"]),
         denominator=n,
         **_interval(tables, grain="last_year", numerator="n_orders", denominator="n_customers"),
@@ -176,7 +178,7 @@ def _yearly_frequency(tables: Mapping[str, pd.DataFrame], *, history_days: int, 
 def _interval(
     tables: Mapping[str, pd.DataFrame], *, grain: str, numerator: str, denominator: str, per_unit: int = 1
 ) -> dict[str, float]:
-    drawn = tables["bootstrap_counts"].query("grain == @grain")
+    drawn = tables["bucket_counts"].query("grain == @grain")
     found = bootstrap_interval(drawn, numerator=numerator, denominator=denominator)
     if found.empty:
         return {}
@@ -237,6 +239,7 @@ def _of_value(
     market: Market,
     as_of: str,
     base_grain: str,
+    min_cell: int,
 ) -> Iterator[Headline]:
     if "average_order_value" not in by_id:
         return
@@ -254,7 +257,7 @@ def _of_value(
     )
     money: dict[str, Any] = {"unit": "currency per customer", "currency": market.currency, **facts}
     if lifespan is None or frequency.value is None or order_value.value is None:
-        why = origin if lifespan is None else frequency.note
+        why = origin if lifespan is None else frequency.note or order_value.note
         yield _headline("clv_simple", None, note=why, **money)
         return
     worth = value.clv_simple(
@@ -267,13 +270,14 @@ def _of_value(
     yield _headline(
         "clv_simple", worth, note=f"{of}; lifespan {lifespan.value:.2f} years, {origin}; no interval", **money
     )
-    yield _less_cost(worth, tables, market=market, money=money)
-
-
-def _less_cost(worth: float, tables: Mapping[str, pd.DataFrame], *, market: Market, money: dict[str, Any]) -> Headline:
     costs = tables["acquisition_counts"]
+    yield _less_cost(worth, costs, market=market, money=money, min_cell=min_cell)
+
+
+def _less_cost(worth: float, costs: pd.DataFrame, *, market: Market, money: dict[str, Any], min_cell: int) -> Headline:
+    """Return the worth less the cost; a mean of fewer than `min_cell` customers would tell what they cost."""
     n_with_cost = int(costs["n_with_cost"].sum())
-    if n_with_cost:
+    if n_with_cost >= min_cell:
         cost = costs["cost_minor"].sum() / n_with_cost / market.minor_per_unit
         origin = f"acquisition cost: mean of the {n_with_cost:,} customers whose cost is known"
     elif market.acquisition_cost is not None:
@@ -287,6 +291,8 @@ def _lifespan(market: Market, churn: Headline, *, base_grain: str) -> tuple[Life
     """Return the lifespan in years, and where it comes from."""
     if market.lifespan is not None:
         return value.lifespan_in(market.lifespan, unit="year"), "as stated for the market"
+    if churn.hidden:
+        return None, "no lifespan: none is stated, and the churn rate is hidden"
     known = None if churn.value is None else value.lifespan_from_churn(churn.value, per=base_grain)
     if known is None:
         return None, "no lifespan: none is stated, and no churn is observed"

@@ -1,5 +1,7 @@
 """How sure a number is: Wilson intervals for shares, bootstrap intervals by customer for money and frequency."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
@@ -7,6 +9,9 @@ from scipy.stats import norm
 from retention_kit.errors import MetricError
 
 CONF_LEVEL = 0.95
+
+_N_BUCKETS = 200
+_N_DRAWS = 1000
 
 
 def wilson(count, n, *, conf_level: float = CONF_LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -38,21 +43,35 @@ def share_columns(table: pd.DataFrame, name: str, *, count: str, n: str, conf_le
 
 
 def bootstrap_interval(
-    bootstrap_counts: pd.DataFrame, *, numerator: str, denominator: str, conf_level: float = CONF_LEVEL
+    bucket_counts: pd.DataFrame, *, numerator: str, denominator: str, conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:
-    """Return the interval of a ratio of sums over customers, who were drawn again in each replicate.
+    """Return the interval of a ratio of sums over customers, by drawing buckets of customers again at random.
+
+    A customer is in one bucket with all his orders, so that what one customer does stays together. The draws are
+    seeded: the same counts give the same interval.
 
     Parameters
     ----------
-    bootstrap_counts : (n_markets × 2 grains × n_replicates, 6), from `counts.bootstrap_counts`.
+    bucket_counts : (n_markets × 2 grains × up to 200 buckets, 6), from `counts.bucket_counts`.
     numerator, denominator : two of its columns.
 
     Returns
     -------
-    One row per market and grain: `lower`, `upper`, quantiles of the replicates' ratios.
+    One row per market and grain: `lower`, `upper`, quantiles of the ratio over the draws.
     """
-    drawn = bootstrap_counts[bootstrap_counts[denominator] > 0]
-    ratio = drawn[numerator] / drawn[denominator]
     tails = [(1 - conf_level) / 2, (1 + conf_level) / 2]
-    quantiles = ratio.groupby([drawn["market"], drawn["grain"]]).quantile(tails).unstack()
-    return quantiles.set_axis(["lower", "upper"], axis=1).reset_index()
+    rows = []
+    for (market, grain), buckets in bucket_counts.groupby(["market", "grain"]):
+        sums = np.zeros((_N_BUCKETS, 2))
+        sums[buckets["bucket"]] = buckets[[numerator, denominator]]
+        over, under = np.einsum("db,bk->kd", _draws(), sums)
+        lower, upper = np.quantile(over[under > 0] / under[under > 0], tails) if (under > 0).any() else (np.nan, np.nan)
+        rows.append({"market": market, "grain": grain, "lower": lower, "upper": upper})
+    return pd.DataFrame(rows, columns=["market", "grain", "lower", "upper"])
+
+
+@cache
+def _draws() -> np.ndarray:
+    """Return how often each bucket is drawn in each draw, (n_draws, n_buckets)."""
+    random = np.random.default_rng(1979)  # Efron's year; any fixed seed gives every run the same draws
+    return random.multinomial(_N_BUCKETS, np.full(_N_BUCKETS, 1 / _N_BUCKETS), size=_N_DRAWS).astype(float)
