@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from retention_kit.errors import MetricError, unknown_name
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns, wilson
 from retention_kit.metrics.registry import metric
 
@@ -35,9 +36,15 @@ def difference_of_shares(
 ) -> tuple[float, float, float]:
     """Return count / n less count_other / n_other, and Newcombe's interval (1998, method 10), from Wilson's.
 
+    Raises
+    ------
+    MetricError : n or n_other is 0, or a count is no part of its n.
+
     >>> [round(float(end), 6) for end in difference_of_shares(8279, 45489, 8502, 44700)]
     [-0.008201, -0.013282, -0.003121]
     """
+    if n == 0 or n_other == 0:
+        raise MetricError("A share of nobody has no difference.", found=f"n = {n}, n_other = {n_other}")
     share, other = count / n, count_other / n_other
     (lower, upper), (lower_other, upper_other) = (
         wilson(count, n, conf_level=conf_level),
@@ -60,9 +67,27 @@ def stratified_difference(
     ----------
     cut_counts : rows of one cut and one horizon, of any number of markets.
     value, other : the two values compared.
+
+    Raises
+    ------
+    MetricError : a value that the cut does not have (names the near miss), rows of several cuts or horizons, no
+        market with customers of both values.
     """
+    known = sorted(cut_counts["value"].unique())
+    for asked in (value, other):
+        if asked not in known:
+            raise unknown_name("value of the cut", asked, known, error=MetricError)
+    if cut_counts.duplicated(["market", "value"]).any():
+        raise MetricError(
+            "Values are compared within one cut and one horizon.",
+            found=f"{len(cut_counts):,} rows, some of the same market and value",
+            to_try="query(\"cut == 'channel' and horizon_days == 90\") before",
+        )
     compared = cut_counts[cut_counts["value"].isin([value, other])]
     wide = compared.pivot(index="market", columns="value", values=["n_observed", "n_returned"]).dropna()
+    wide = wide[(wide["n_observed"] > 0).all(axis=1)]
+    if wide.empty:
+        raise MetricError(f"No market has customers of both '{value}' and '{other}'.")
     n1, n0 = wide["n_observed", value], wide["n_observed", other]
     p1, p0 = wide["n_returned", value] / n1, wide["n_returned", other] / n0
     weight = n1 * n0 / (n1 + n0)

@@ -15,6 +15,16 @@ from retention_kit.metrics.headlines import Headline, headlines
 from retention_kit.metrics.suppression import hide_small
 from retention_kit.periods import label
 
+_CELLS: dict[str, dict[str, list[str]]] = {
+    # the end of one period is the start of the next: both must be large enough
+    "active_base": {"n": ["n_start", "n_end"], "keys": ["rule", "period", "left_truncated"], "within": ["rule"]},
+    "cohort_retention": {"n": ["n"], "keys": ["cohort", "age", "left_truncated"], "within": ["age"]},
+    "pooled_retention": {"n": ["n"], "keys": ["age"]},
+    "orders": {"n": ["n_customers"], "keys": ["period", "complete"]},
+    "returned": {"n": ["n_observed"], "keys": ["cut", "value", "horizon_days"], "within": ["cut", "horizon_days"]},
+}
+"""Each table's columns of customers, the columns that name its rows, and which of its rows add up to a total."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -57,22 +67,15 @@ def market_sheet(
     shown = {
         "active_base": _active_base(tables["activity_counts"], grain=base_grain),
         "cohort_retention": _cohorts(tables["cohort_counts"], grain=grain),
-        "pooled_retention": _pooled(tables["cohort_counts"], grain=grain, min_cell=min_cell),
         "orders": _orders(tables["order_counts"], market=market, grain=grain),
         "returned": _returned(tables["cut_counts"]),
     }
-    keys = {
-        "active_base": ("n_start", ["rule", "period", "left_truncated"]),
-        "cohort_retention": ("n", ["cohort", "age", "left_truncated"]),
-        "pooled_retention": ("n", ["age"]),
-        "orders": ("n_customers", ["period", "complete"]),
-        "returned": ("n_observed", ["cut", "value", "horizon_days"]),
-    }
-    hidden = {
-        name: hide_small(table, n=keys[name][0], keys=keys[name][1], min_cell=min_cell) for name, table in shown.items()
-    }
+    hidden = {name: hide_small(table, **_CELLS[name], min_cell=min_cell) for name, table in shown.items()}
+    pooled = _pooled(tables["cohort_counts"], hidden["cohort_retention"], grain=grain)
+    hidden["pooled_retention"] = hide_small(pooled, **_CELLS["pooled_retention"], min_cell=min_cell)
     found = headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
-    return Sheet(market, as_of, min_cell, grain, base_grain, {h.id: h for h in found}, hidden)
+    ordered = {name: hidden[name] for name in _CELLS}
+    return Sheet(market, as_of, min_cell, grain, base_grain, {h.id: h for h in found}, ordered)
 
 
 def reconcile(activity_counts: pd.DataFrame) -> None:
@@ -113,7 +116,8 @@ def _active_base(activity_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
     for other in (base.churn_rate, base.textbook_retention_rate, base.textbook_churn_rate):
         table = table.merge(other(counts)[[*keys, other.__name__]], on=keys)
     table = table.rename(columns={"growth_accounting": "quick_ratio"}).drop(columns=["market", "grain"])
-    return _labelled(table.query("n_start > 0 or n_end > 0").reset_index(drop=True), "period", grain=grain)
+    had_customers = ((table["n_start"] > 0) | (table["n_end"] > 0)).groupby(table["rule"]).cummax()
+    return _labelled(table[had_customers].reset_index(drop=True), "period", grain=grain)
 
 
 def _cohorts(cohort_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
@@ -121,12 +125,12 @@ def _cohorts(cohort_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
     return _labelled(table, "cohort", grain=grain)
 
 
-def _pooled(cohort_counts: pd.DataFrame, *, grain: str, min_cell: int) -> pd.DataFrame:
-    """Return the pooled curve over the cohorts that are shown: no hidden one can be had by subtraction."""
-    counts = _of_grain(cohort_counts, grain)
-    sizes = counts.query("age == 0").set_index("cohort")["n_active"]
-    large = counts[counts["cohort"].map(sizes) >= min_cell]
-    return retention.pooled_retention(large).drop(columns=["market", "grain"])
+def _pooled(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> pd.DataFrame:
+    """Return the pooled curve over the cells that are shown: no hidden one can be had by subtraction."""
+    counts = _labelled(_of_grain(cohort_counts, grain), "cohort", grain=grain)
+    open_cells = pd.MultiIndex.from_frame(cohort_retention.loc[~cohort_retention["hidden"], ["cohort", "age"]])
+    shown = pd.MultiIndex.from_frame(counts[["cohort", "age"]]).isin(open_cells)
+    return retention.pooled_retention(counts.assign(complete=shown.astype(int))).drop(columns=["market", "grain"])
 
 
 def _orders(order_counts: pd.DataFrame, *, market: Market, grain: str) -> pd.DataFrame:

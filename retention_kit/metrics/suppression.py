@@ -1,7 +1,7 @@
 """Small cells are hidden: the rate of a few people is about those people.
 
-Where one row alone would be hidden, the smallest of the others goes with it, so that a total less what is
-shown does not give it back.
+Where the hidden rows of a group are one alone, or few people together, the smallest of its others go with
+them, so that a total less what is shown gives back nothing about a few.
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,43 @@ import numpy as np
 import pandas as pd
 
 
-def hide_small(table: pd.DataFrame, *, n: str, keys: Sequence[str], min_cell: int) -> pd.DataFrame:
+def hide_small(
+    table: pd.DataFrame, *, n: Sequence[str], keys: Sequence[str], min_cell: int, within: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return the table with every value of its small rows absent, and a column `hidden` that says which.
 
     Parameters
     ----------
     table : any table with one row per group of customers.
-    n : its column with the number of customers.
+    n : its columns with numbers of customers; a row is small if one of them is.
     keys : the columns that name the row and stay.
     min_cell : least number of customers that is shown; 0 customers is no small cell.
+    within : the keys whose rows add up to a total that is shown elsewhere; all rows where not given.
 
     Returns
     -------
     The same rows; numbers as float, NaN where hidden.
     """
-    counted = table[n].fillna(0)
-    small = (counted > 0) & (counted < min_cell)
-    others = counted[~small & (counted > 0)]
-    if small.sum() == 1 and len(others):
-        small = small | (table.index == others.idxmin())
+    counted = table[list(n)].fillna(0)
+    hidden = ((counted > 0) & (counted < min_cell)).any(axis=1)
+    customers = counted[n[0]]
+    group = table.groupby(list(within)).ngroup() if within else pd.Series(0, index=table.index)
+    for _, members in customers.groupby(group):
+        hidden.loc[_complement(members, hidden[members.index], min_cell=min_cell)] = True
     values = [column for column in table if column not in keys]
     shown = table.astype(dict.fromkeys(values, "float64"))
-    shown.loc[small, values] = np.nan
-    return shown.assign(hidden=small)
+    shown.loc[hidden, values] = np.nan
+    return shown.assign(hidden=hidden)
+
+
+def _complement(customers: pd.Series, hidden: pd.Series, *, min_cell: int) -> list:
+    """Return the rows to hide besides the hidden ones, smallest first, until no difference tells of a few."""
+    if not hidden.any():
+        return []
+    n_hidden, sum_hidden, others = int(hidden.sum()), customers[hidden].sum(), []
+    for row, size in customers[~hidden & (customers > 0)].sort_values(kind="stable").items():
+        if n_hidden + len(others) > 1 and sum_hidden >= min_cell:
+            break
+        others.append(row)
+        sum_hidden += size
+    return others

@@ -4,6 +4,8 @@ S customers at the start, E at the end, N new ones of those at the end. They can
 stayed from one who left and came back; `metrics.base` can.
 """
 
+from numbers import Real
+
 from retention_kit.errors import MetricError
 
 
@@ -46,7 +48,7 @@ def churn_rate(*, n_start: int, n_end: int) -> float | None:
 def _refuse_impossible(*, n_start: int, n_end: int, n_new: int) -> None:
     counts = {"n_start (S)": n_start, "n_end (E)": n_end, "n_new (N)": n_new}
     for name, count in counts.items():
-        if isinstance(count, bool) or not float(count).is_integer() or count < 0:
+        if isinstance(count, bool) or not isinstance(count, Real) or not float(count).is_integer() or count < 0:
             raise MetricError(
                 f"{name} is not a count of customers.", found=f"{count}", to_try="a whole number, 0 or more"
             )

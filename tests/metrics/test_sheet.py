@@ -1,0 +1,221 @@
+import json
+import math
+from dataclasses import fields
+
+import company
+import pytest
+
+from retention_kit.metrics import Headline, Sheet
+from retention_kit.present import twin
+
+NUMBERS = ("value", "n", "lower", "upper", "conf_level", "numerator", "denominator")
+
+
+@pytest.fixture(scope="module")
+def denmark(tmp_path_factory) -> Sheet:
+    """Return the sheet of the named characters, with margin, cost and no lifespan stated."""
+    markets = company.declared(DK={"gross_margin": "0.5", "acquisition_cost": '"40"'})
+    folder = company.write(tmp_path_factory.mktemp("denmark"), company.orders(company.DENMARK), markets=markets)
+    return company.sheets(folder, "DK")[0]
+
+
+def value(sheet: Sheet, name: str) -> float | None:
+    return sheet.headlines[name].value
+
+
+def test_the_base_of_named_characters_is_as_counted_by_hand(denmark):
+    row = denmark.tables["active_base"].query("rule == 'window' and period == '2024-Q4'").iloc[0]
+    counts = row[["n_start", "n_retained", "n_new", "n_reactivated", "n_lapsed", "n_end"]]
+    assert counts.tolist() == [32, 20, 15, 10, 12, 45]
+    assert value(denmark, "customer_retention_rate") == 20 / 32
+    assert value(denmark, "churn_rate") == 12 / 32
+    assert value(denmark, "textbook_retention_rate") == (45 - 15) / 32
+    assert value(denmark, "textbook_churn_rate") == (32 - 45) / 32
+    assert value(denmark, "active_customers") == 45
+    assert row["quick_ratio"] == 25 / 12
+
+
+def test_headlines_of_orders_are_as_counted_by_hand(denmark):
+    # always: 20 × 13 orders, gap: 10 × 2, new: 15, left: 12; in 2024 always have 12 each
+    assert value(denmark, "customers") == 57
+    assert value(denmark, "orders") == 260 + 20 + 15 + 12
+    assert value(denmark, "revenue") == 307 * 100
+    assert value(denmark, "average_order_value") == 100
+    assert value(denmark, "repeat_customer_rate_by_days") == (20 + 10) / 57
+    assert value(denmark, "purchase_frequency") == 307 / 57
+    assert value(denmark, "purchase_frequency_per_year") == (240 + 20 + 15 + 12) / 57
+
+
+def test_the_worth_of_a_customer_is_as_calculated_by_hand(denmark):
+    # churn 12/32 a quarter: 32/12 quarters are 32/48 years; 100 DKK × 287/57 a year × 2/3 years × margin 1/2 − 40
+    assert value(denmark, "customer_lifespan") == pytest.approx(32 / 48)
+    worth = 100 * 287 / 57 * (2 / 3) / 2
+    assert value(denmark, "clv_simple") == pytest.approx(worth)
+    assert denmark.headlines["clv_simple"].note == (
+        "gross margin of 50%; lifespan 0.67 years, 1 / churn rate of a quarter; no interval"
+    )
+    assert value(denmark, "cltv") == pytest.approx(worth - 40)
+    assert denmark.headlines["cltv"].note == "acquisition cost: as stated for the market"
+
+
+def test_every_headline_says_what_it_is(denmark):
+    for headline in denmark.headlines.values():
+        assert headline.label
+        assert headline.unit
+        assert headline.definition.endswith(".")
+        assert headline.window.count(" to ") == 1
+        assert headline.as_of == company.AS_OF
+        assert headline.n > 0
+        assert not headline.hidden
+        shares = headline.unit == "share"
+        assert not shares or headline.value == headline.numerator / headline.denominator
+        assert not shares or (headline.lower <= headline.value <= headline.upper and headline.conf_level == 0.95)
+
+
+def test_without_a_cost_there_is_no_value_less_cost_and_it_says_so(tmp_path):
+    found = company.sheet(tmp_path).headlines["cltv"]
+    assert (found.value, found.hidden) == (None, False)
+    assert found.note == "no acquisition cost is known for this market"
+
+
+def customers_with_cost(n: int) -> str:
+    rows = [f"DK-always-{i},DK,2023-12-15T12:00:00Z,{30 + 20 * (i % 2)}" for i in range(n)]
+    return "\n".join(["customer_id,market,acquired_at,acquisition_cost", *rows, ""])
+
+
+def test_the_cost_of_customers_goes_before_the_one_stated(tmp_path):
+    markets = company.declared(DK={"acquisition_cost": '"7"'})
+    folder = company.write(
+        tmp_path, company.orders(company.DENMARK), markets=markets, customers=customers_with_cost(10)
+    )
+    sheet = company.sheets(folder, "DK")[0]
+    assert value(sheet, "cltv") == pytest.approx(value(sheet, "clv_simple") - 40)  # five of 30, five of 50
+    assert sheet.headlines["cltv"].note == "acquisition cost: mean of the 10 customers whose cost is known"
+
+
+def test_the_mean_cost_of_a_few_customers_is_not_told(tmp_path):
+    folder = company.write(tmp_path, company.orders(company.DENMARK), customers=customers_with_cost(9))
+    found = company.sheets(folder, "DK")[0].headlines["cltv"]
+    assert (found.value, found.note) == (None, "no acquisition cost is known for this market")
+
+
+def test_a_history_shorter_than_a_year_has_no_frequency_per_year_and_no_worth(tmp_path):
+    young = company.sheet(tmp_path, {"new": (15, ["2024-11-05"]), "always": (20, company.MONTHLY[5:])})
+    frequency = young.headlines["purchase_frequency_per_year"]
+    assert (frequency.value, frequency.lower, frequency.note) == (None, None, "history is shorter than a year")
+    assert value(young, "purchase_frequency") == (15 + 20 * 7) / 35
+    assert young.headlines["purchase_frequency"].unit == "orders per customer in 200 days"  # 15 June to 1 January
+    assert value(young, "clv_simple") is None
+
+
+def test_a_market_that_sleeps_for_a_year_has_no_frequency_of_that_year(tmp_path):
+    asleep = company.sheet(tmp_path, {"once": (20, ["2023-06-01"])})
+    frequency = asleep.headlines["purchase_frequency_per_year"]
+    assert (frequency.value, frequency.note) == (None, "nobody ordered in these twelve months")
+    assert (asleep.headlines["clv_simple"].value, asleep.headlines["clv_simple"].note) == (
+        None,
+        "nobody ordered in these twelve months",
+    )
+    assert json.loads(twin.to_json(twin.twin(asleep, data="x", data_fingerprint="", findings=[])))
+
+
+def test_a_market_of_newcomers_has_no_rate_and_says_why(tmp_path):
+    found = company.sheet(tmp_path, {"new": (15, ["2024-12-05"])}).headlines
+    assert found["customer_retention_rate"].value is None
+    assert found["customer_retention_rate"].note == "no closed quarter that begins with an active customer"
+    assert found["customer_lifespan"].note == "no lifespan: none is stated, and no churn is observed"
+
+
+SMALL = {"always": (5, ["2023-12-15", *company.MONTHLY]), "gap": (3, ["2024-02-01", "2024-11-01"])}
+
+
+def test_hidden_headlines_carry_no_number_at_all(tmp_path):
+    found = company.sheet(tmp_path, SMALL)
+    assert set(NUMBERS) < {field.name for field in fields(Headline)}
+    for headline in found.headlines.values():
+        assert [getattr(headline, name) for name in NUMBERS] == [None] * len(NUMBERS), headline
+        assert headline.hidden or headline.id in ("customer_lifespan", "clv_simple")
+        assert not headline.hidden or headline.note == "hidden: fewer than 10 customers"
+
+
+def test_the_twin_of_a_small_market_holds_no_number_of_its_customers(tmp_path):
+    found = twin.twin(company.sheet(tmp_path, SMALL), data="x", data_fingerprint="", findings=[])
+    for row in found["headlines"]:
+        assert [row[name] for name in NUMBERS] == [None] * len(NUMBERS)
+        assert (row["shown"], row["shown_interval"]) == ("–", "")
+    rows = [row for name in found["tables"] for row in found["tables"][name] if row["hidden"]]
+    keys = {"rule", "period", "left_truncated", "cohort", "age", "cut", "value", "horizon_days", "complete", "hidden"}
+    assert len(rows) > 20
+    assert all(number is None for row in rows for key, number in row.items() if key not in keys)
+    assert not any(
+        digit in sentence for sentence in found["in_short"] for digit in "0123456789" if "10" not in sentence
+    )
+
+
+def test_a_worth_made_of_a_hidden_churn_rate_is_not_told(tmp_path):
+    # nine active at the start of the last quarter, so their churn is hidden; sixty others are new in it
+    few = {"always": (9, ["2023-12-15", *company.MONTHLY]), "new": (60, ["2024-11-05"])}
+    found = company.sheet(tmp_path, few).headlines
+    assert found["churn_rate"].hidden
+    assert found["purchase_frequency_per_year"].value == (9 * 12 + 60) / 69
+    assert found["clv_simple"].value is None
+    assert found["clv_simple"].note == "no lifespan: none is stated, and the churn rate is hidden"
+    assert found["customer_lifespan"].value is None
+
+
+def test_the_end_of_a_period_is_hidden_where_the_next_begins_with_a_few(tmp_path):
+    few = {"always": (9, ["2023-12-15", *company.MONTHLY]), "left": (40, ["2024-05-01"]), "new": (60, ["2024-11-05"])}
+    base = company.sheet(tmp_path, few).tables["active_base"].query("rule == 'window'").set_index("period")
+    assert base.loc[["2024-Q3", "2024-Q4"], "hidden"].tolist() == [True, True]  # 49 → 9 → 69
+    assert base.loc["2024-Q3":, ["n_start", "n_end", "n_retained"]].isna().all(axis=None)
+
+
+def test_a_quarter_without_customers_is_zero_and_not_left_out(tmp_path):
+    seasonal = {"spring": (20, ["2023-04-10", "2024-04-10"])}
+    base = company.sheet(tmp_path, seasonal).tables["active_base"].query("rule == 'window'").set_index("period")
+    assert list(base.index) == ["2023-Q2", "2023-Q3", "2023-Q4", "2024-Q1", "2024-Q2", "2024-Q3", "2024-Q4"]
+    assert base.loc["2023-Q4", ["n_start", "n_end"]].tolist() == [0, 0]
+    assert base.loc["2024-Q2", ["n_end", "n_reactivated"]].tolist() == [20, 20]
+
+
+def test_a_small_cohort_cannot_be_had_from_the_curve_of_all(tmp_path):
+    found = company.sheet(tmp_path, company.DENMARK | {"few": (4, ["2024-03-03", "2024-04-04"])})
+    cells, pooled = found.tables["cohort_retention"], found.tables["pooled_retention"].set_index("age")
+    march = cells.query("cohort == '2024-03'")
+    assert march["hidden"].all()
+    assert march[["n", "n_active", "classic_retention", "lower", "upper"]].isna().all(axis=None)
+    for age, column in cells.groupby("age"):
+        assert column["hidden"].sum() != 1
+        if age in pooled.index:
+            assert pooled.loc[age, "n"] == column["n"].sum()
+            assert pooled.loc[age, "n_active"] == column["n_active"].sum()
+    at_first = cells.query("age == 0")
+    assert 57 + 4 - at_first["n"].sum() >= 10  # all customers less those shown: never the four
+
+
+def test_a_cell_that_is_not_over_is_absent_from_the_sheet(tmp_path):
+    found = company.sheet(tmp_path, as_of="2024-12-20")
+    assert found.tables["cohort_retention"].query("cohort == '2024-11'")["age"].tolist() == [0]
+    assert "2024-Q4" not in set(found.tables["active_base"]["period"])
+    running = found.tables["orders"].query("period == '2024-12'").iloc[0]
+    assert (running["complete"], running["n_customers"]) == (0, 20)
+    assert math.isnan(running["average_order_value"])
+
+
+def test_a_sheet_leaves_the_counts_as_they_were(sample_counts):
+    here = sample_counts.of("DK")
+    before = {name: table.copy(deep=True) for name, table in here.tables.items()}
+    company.sheet_of(here)
+    for name, table in here.tables.items():
+        assert table.equals(before[name])
+
+
+def test_the_tables_of_a_sheet_agree_with_its_headlines(sample_counts):
+    sheet = company.sheet_of(sample_counts.of("DK"))
+    last = sheet.tables["active_base"].query("rule == 'window'").iloc[-1]
+    rate = sheet.headlines["customer_retention_rate"]
+    assert (last["n_retained"], last["n_start"]) == (rate.numerator, rate.denominator)
+    assert (last["customer_retention_rate"], last["lower"], last["upper"]) == (rate.value, rate.lower, rate.upper)
+    assert sheet.tables["orders"]["n_orders"].sum() == value(sheet, "orders")
+    assert sheet.tables["cohort_retention"].query("age == 0")["n"].sum() == value(sheet, "customers")
+    assert sheet.tables["orders"]["revenue"].sum() == pytest.approx(value(sheet, "revenue"))
