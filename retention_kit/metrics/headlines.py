@@ -178,7 +178,7 @@ def _yearly_frequency(tables: Mapping[str, pd.DataFrame], *, history_days: int, 
 def _interval(
     tables: Mapping[str, pd.DataFrame], *, grain: str, numerator: str, denominator: str, per_unit: int = 1
 ) -> dict[str, float]:
-    drawn = tables["bootstrap_counts"].query("grain == @grain")
+    drawn = tables["bucket_counts"].query("grain == @grain")
     found = bootstrap_interval(drawn, numerator=numerator, denominator=denominator)
     if found.empty:
         return {}
