@@ -3,9 +3,17 @@
 -- Out: one row per market and customer: first_day, second_day (second day with a kept order, or NULL),
 --      observed_days from the first order to as_of; and, as text, NULL where the data do not say:
 --      payment_method, channel, coupon, first_delivery of the first order; acquisition_channel, language, referred of the customer;
---      first_contact: was his first contact in his own language; support: was his first question of the first 30 days
---      answered within 24 hours; loyalty: had he joined within 30 days of the first order.
-WITH order_days AS (
+--      first_contact: was the first contact, up to a day after the first order, in his own language; support: was his first
+--      question of the 30 days after the first order answered within 24 hours; loyalty: had he joined by day 30.
+--      Nothing is told that as_of does not know; support and loyalty are to be read from day 30 on.
+WITH known AS (
+    -- a column that no row fills says nothing of anybody
+    SELECT
+        (SELECT COUNT(coupon) FROM orders) AS n_coupons,
+        (SELECT COUNT(referred_by) FROM customers) AS n_referred,
+        (SELECT COUNT(loyalty_joined_us) FROM customers) AS n_joined
+),
+days_of_orders AS (
     SELECT
         market, customer_id, day, MIN(us) AS first_us,
         ROW_NUMBER() OVER (PARTITION BY market, customer_id ORDER BY day) AS nth
@@ -15,11 +23,11 @@ WITH order_days AS (
 ),
 firsts AS (
     SELECT
-        f.market, f.customer_id, f.day AS first_day, f.first_us, s.day AS second_day,
+        f.market, f.customer_id, f.day AS first_day, f.first_us, s.day AS second_day, m.as_of_us,
         m.as_of_day - f.day AS observed_days
-    FROM order_days AS f
+    FROM days_of_orders AS f
     JOIN markets AS m ON m.market = f.market
-    LEFT JOIN order_days AS s ON s.market = f.market AND s.customer_id = f.customer_id AND s.nth = 2
+    LEFT JOIN days_of_orders AS s ON s.market = f.market AND s.customer_id = f.customer_id AND s.nth = 2
     WHERE f.nth = 1
 ),
 first_orders AS (
@@ -32,9 +40,13 @@ first_orders AS (
 ),
 contacts AS (
     SELECT
-        t.customer_id, t.language,
-        ROW_NUMBER() OVER (PARTITION BY t.customer_id ORDER BY t.opened_us) AS nth
-    FROM tickets AS t
+        f.market, f.customer_id, t.language,
+        ROW_NUMBER() OVER (PARTITION BY f.market, f.customer_id ORDER BY t.opened_us) AS nth
+    FROM firsts AS f
+    JOIN tickets AS t
+        ON t.customer_id = f.customer_id
+        AND t.opened_us < f.first_us + 86400000000
+        AND t.opened_us < f.as_of_us
     WHERE t.language IS NOT NULL
 ),
 questions AS (
@@ -46,24 +58,30 @@ questions AS (
         ON t.customer_id = f.customer_id
         AND t.opened_us >= f.first_us
         AND t.opened_us < f.first_us + 2592000000000
+        AND t.opened_us < f.as_of_us
     WHERE t.kind IS NULL OR t.kind <> 'onboarding'
 )
 SELECT
     f.market, f.customer_id, f.first_day, f.second_day, f.observed_days,
     o.payment_method,
     o.channel,
-    CASE WHEN o.coupon IS NULL OR o.coupon = '' THEN 'no coupon' ELSE 'coupon' END AS coupon,
-    CASE WHEN o.delivered_us > o.promised_us THEN 'late' WHEN o.delivered_us IS NOT NULL THEN 'on time' END AS first_delivery,
+    CASE WHEN k.n_coupons = 0 THEN NULL WHEN o.coupon IS NULL OR o.coupon = '' THEN 'no coupon' ELSE 'coupon' END AS coupon,
+    CASE WHEN o.delivered_us >= f.as_of_us OR o.promised_us IS NULL THEN NULL
+        WHEN o.delivered_us > o.promised_us THEN 'late'
+        WHEN o.delivered_us IS NOT NULL THEN 'on time' END AS first_delivery,
     c.acquisition_channel,
     c.language,
-    CASE WHEN c.referred_by IS NULL THEN 'not referred' ELSE 'referred' END AS referred,
+    CASE WHEN k.n_referred = 0 OR c.customer_id IS NULL THEN NULL
+        WHEN c.referred_by IS NULL THEN 'not referred' ELSE 'referred' END AS referred,
     CASE WHEN t.language IS NULL OR c.language IS NULL THEN NULL
         WHEN t.language = c.language THEN 'own language' ELSE 'other language' END AS first_contact,
-    CASE WHEN q.first_response_us - q.opened_us > 86400000000 THEN 'slow'
-        WHEN q.first_response_us IS NOT NULL THEN 'within 24 hours' END AS support,
-    CASE WHEN c.loyalty_joined_us < f.first_us + 2592000000000 THEN 'joined within 30 days' ELSE 'not joined' END AS loyalty
+    CASE WHEN q.first_response_us - q.opened_us <= 86400000000 AND q.first_response_us < f.as_of_us THEN 'within 24 hours'
+        WHEN q.opened_us + 86400000000 <= f.as_of_us THEN 'slow' END AS support,
+    CASE WHEN k.n_joined = 0 OR c.customer_id IS NULL THEN NULL
+        WHEN c.loyalty_joined_us < f.first_us + 2592000000000 THEN 'joined within 30 days' ELSE 'not joined' END AS loyalty
 FROM firsts AS f
+CROSS JOIN known AS k
 LEFT JOIN first_orders AS o ON o.market = f.market AND o.customer_id = f.customer_id AND o.nth = 1
 LEFT JOIN customers AS c ON c.market = f.market AND c.customer_id = f.customer_id
-LEFT JOIN contacts AS t ON t.customer_id = f.customer_id AND t.nth = 1
+LEFT JOIN contacts AS t ON t.market = f.market AND t.customer_id = f.customer_id AND t.nth = 1
 LEFT JOIN questions AS q ON q.market = f.market AND q.customer_id = f.customer_id AND q.nth = 1

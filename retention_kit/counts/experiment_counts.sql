@@ -4,7 +4,14 @@
 --      n_observed: of those, assigned at least horizon_days before as_of; n_returned: of those, with a kept order
 --      after the assignment and at the most horizon_days later.
 WITH homes AS (
-    SELECT customer_id, MIN(market) AS market FROM customers GROUP BY customer_id
+    -- the market of the customer's record, else of his orders
+    SELECT customer_id, COALESCE(MIN(home), MIN(market)) AS market
+    FROM (
+        SELECT customer_id, market AS home, CAST(NULL AS VARCHAR) AS market FROM customers
+        UNION ALL
+        SELECT customer_id, NULL AS home, market FROM ledger
+    ) AS records
+    GROUP BY customer_id
 ),
 assigned AS (
     SELECT

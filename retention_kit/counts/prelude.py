@@ -30,6 +30,8 @@ CUTS = (
     "support",
     "loyalty",
 )
+LANDMARK_DAYS = {"support": 30, "loyalty": 30}
+"""The days after the first order by which a cut is known; who came back before them is in neither group."""
 HORIZONS = (30, 60, 90, 180)
 OUTCOME_HORIZON = 60
 PATTERN_DAYS = 7
@@ -201,7 +203,7 @@ def _conversions(engine: Engine, days: range, present: Sequence[tuple[str, str]]
         WITH known AS (
             SELECT a.day, r.currency, r.rate,
                 ROW_NUMBER() OVER (PARTITION BY a.day, r.currency ORDER BY r.date_day DESC) AS nth
-            FROM rate_days AS a JOIN exchange_rates AS r ON r.date_day <= a.day AND r.date_day > a.day - 7
+            FROM rate_days AS a JOIN exchange_rates AS r ON r.date_day <= a.day AND r.date_day >= a.day - 7
         )
         SELECT day, currency, rate FROM known WHERE nth = 1
         """,
@@ -225,6 +227,6 @@ def _constants(engine: Engine, source: Source) -> None:
     engine.load_rows("currencies", [{"currency": code, "minor_per_unit": n} for code, n in currencies.items()])
     policy = {"refund_policy": source.refund_policy, "free_orders": source.free_orders, "unit_days": PATTERN_DAYS}
     engine.load_rows("policy", [policy])
-    engine.load_rows("cuts", [{"cut": cut} for cut in CUTS])
+    engine.load_rows("cuts", [{"cut": cut, "landmark_days": LANDMARK_DAYS.get(cut, 0)} for cut in CUTS])
     engine.load_rows("horizons", [{"horizon_days": days} for days in HORIZONS])
     engine.load_rows("outcome_horizon", [{"horizon_days": OUTCOME_HORIZON}])

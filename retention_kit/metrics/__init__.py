@@ -8,7 +8,7 @@ from retention_kit.metrics.base import (
     textbook_retention_rate,
 )
 from retention_kit.metrics.differences import difference_of_shares, returned_share, stratified_difference
-from retention_kit.metrics.headlines import Headline
+from retention_kit.metrics.headline import Headline
 from retention_kit.metrics.intervals import bootstrap_interval, wilson
 from retention_kit.metrics.orders import (
     average_order_value,

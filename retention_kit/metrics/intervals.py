@@ -45,7 +45,7 @@ def share_columns(table: pd.DataFrame, name: str, *, count: str, n: str, conf_le
 def bootstrap_interval(
     bucket_counts: pd.DataFrame, *, numerator: str, denominator: str, conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:
-    """Return the interval of a ratio of sums over customers, by drawing buckets of customers again at random.
+    """Return the interval of a ratio of sums over customers, by drawing buckets of customers again.
 
     A customer is in one bucket with all his orders, so that what one customer does stays together. The draws are
     seeded: the same counts give the same interval.
@@ -57,17 +57,34 @@ def bootstrap_interval(
 
     Returns
     -------
-    One row per market and grain: `lower`, `upper`, quantiles of the ratio over the draws.
+    One row per market and grain: `lower`, `upper`, bootstrap-t.
     """
     tails = [(1 - conf_level) / 2, (1 + conf_level) / 2]
     rows = []
     for (market, grain), buckets in bucket_counts.groupby(["market", "grain"]):
         sums = np.zeros((_N_BUCKETS, 2))
         sums[buckets["bucket"]] = buckets[[numerator, denominator]]
-        over, under = np.einsum("db,bk->kd", _draws(), sums)
-        lower, upper = np.quantile(over[under > 0] / under[under > 0], tails) if (under > 0).any() else (np.nan, np.nan)
+        lower, upper = _studentised(*sums.T, tails=tails)
         rows.append({"market": market, "grain": grain, "lower": lower, "upper": upper})
     return pd.DataFrame(rows, columns=["market", "grain", "lower", "upper"])
+
+
+def _studentised(over: np.ndarray, under: np.ndarray, *, tails: list[float]) -> tuple[float, float]:
+    """Return the bootstrap-t interval of sum(over) / sum(under) (Efron & Tibshirani 1993, 12.5): fit for skew sums."""
+    if under.sum() <= 0:
+        return np.nan, np.nan
+    squares = np.stack([over, under, over**2, over * under, under**2])
+    drawn = np.einsum("db,kb->kd", _draws(), squares)
+    drawn = drawn[:, drawn[1] > 0]
+    ratios = drawn[0] / drawn[1]
+    variance = np.maximum(drawn[2] - 2 * ratios * drawn[3] + ratios**2 * drawn[4], 0) / drawn[1] ** 2
+    ratio = over.sum() / under.sum()
+    error = np.sqrt(((over - ratio * under) ** 2).sum()) / under.sum()
+    known = variance > 0
+    if not known.any():
+        return ratio, ratio
+    low, high = np.quantile((ratios[known] - ratio) / np.sqrt(variance[known]), tails)
+    return ratio - high * error, ratio - low * error
 
 
 @cache

@@ -38,7 +38,8 @@ def classic_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_L
 def pooled_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of customers with a kept order at each age, over all cohorts that have reached it.
 
-    Large cohorts weigh more, so one small cohort cannot bend the curve.
+    Large cohorts weigh more, so one small cohort cannot bend the curve. A left-truncated cohort holds customers of
+    before the data begin, who are no newcomers: it is left out.
 
     Parameters
     ----------
@@ -50,6 +51,7 @@ def pooled_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_LE
     """
     ages = (
         _sized(cohort_counts)
+        .query("left_truncated == 0")
         .groupby(["market", "grain", "age"], as_index=False)
         .agg(n_cohorts=("cohort", "size"), n=("n", "sum"), n_active=("n_active", "sum"))
     )

@@ -11,7 +11,8 @@ import pandas as pd
 from retention_kit.config import Market
 from retention_kit.errors import MetricError
 from retention_kit.metrics import base, differences, orders, retention
-from retention_kit.metrics.headlines import Headline, headlines
+from retention_kit.metrics.headline import Headline
+from retention_kit.metrics.headlines import headlines
 from retention_kit.metrics.suppression import hide_small
 from retention_kit.periods import label
 

@@ -1,0 +1,129 @@
+"""A headline: one number of a market, with all that is needed to argue with it, and how it is made of counts."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from retention_kit.metrics.intervals import CONF_LEVEL, bootstrap_interval
+from retention_kit.metrics.registry import METRICS
+from retention_kit.periods import date_of
+
+LEAST_FOR_MONEY = 100
+"""Customers below whom no interval of money or frequency is given."""
+
+LABELS = {
+    "customers": "Customers",
+    "orders": "Orders",
+    "revenue": "Net revenue",
+    "active_customers": "Active customers",
+    "customer_retention_rate": "Customer retention rate",
+    "textbook_retention_rate": "Textbook retention rate",
+    "churn_rate": "Churn rate",
+    "textbook_churn_rate": "Textbook churn rate",
+    "repeat_customer_rate_by_days": "Repeat customer rate",
+    "repeat_customer_rate": "Repeat customer rate, by orders",
+    "purchase_frequency": "Purchase frequency",
+    "purchase_frequency_per_year": "Purchase frequency per year",
+    "average_order_value": "Average order value",
+    "revenue_per_customer": "Net revenue per customer so far",
+    "purchase_frequency_per_period": "Orders per active customer and period",
+    "customer_lifespan": "Customer lifespan",
+    "clv_simple": "Customer lifetime value (simple)",
+    "cltv": "Lifetime value less acquisition cost",
+}
+PLAIN_DEFINITIONS = {
+    "customers": "Customers with at least one kept order.",
+    "orders": "Kept orders: not cancelled, not fully refunded, with a positive amount.",
+    "revenue": "Amounts of kept orders less refunds, in the market's currency.",
+    "active_customers": "Customers with a kept order in the activity window before the end of the period.",
+    "purchase_frequency_per_year": "Kept orders over customers with at least one, in the twelve months before as_of.",
+    "revenue_per_customer": "Net revenue of kept orders over customers with at least one, up to as_of.",
+    "purchase_frequency_per_period": "Kept orders of a period over customers with at least one in it, summed over a year.",
+    "customer_lifespan": "How long a customer stays: as stated, else 1 / churn rate (rule 'period') of a year.",
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One number of a market, with all that is needed to argue with it.
+
+    `n` is the number of customers it is about. `value` is None where the number is hidden (a small cell) or
+    cannot be had; `note` then says why. `window` is half open: its last date is not in it.
+    """
+
+    id: str
+    label: str
+    value: float | None
+    unit: str
+    definition: str
+    window: str
+    as_of: str
+    n: int | None = None
+    lower: float | None = None
+    upper: float | None = None
+    conf_level: float | None = None
+    numerator: float | None = None
+    denominator: float | None = None
+    currency: str | None = None
+    note: str = ""
+    hidden: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return asdict(self)
+
+    def unless_small(self, min_cell: int) -> "Headline":
+        """Return it, or without any number where it is about fewer than `min_cell` customers."""
+        if self.n is None or self.n == 0 or self.n >= min_cell:
+            return self
+        numbers = dict.fromkeys(["value", "n", "lower", "upper", "conf_level", "numerator", "denominator"])
+        return replace(self, **numbers, hidden=True, note=f"hidden: fewer than {min_cell} customers")
+
+
+def headline(name: str, number: float | None, **facts: Any) -> Headline:
+    """Return the headline of a name; absent where the number is None or NaN."""
+    definition = METRICS[name].definition if name in METRICS else PLAIN_DEFINITIONS[name]
+    absent = number is None or pd.isna(number)
+    return Headline(
+        id=name, label=LABELS[name], value=None if absent else float(number), definition=definition, **facts
+    )
+
+
+def window_of(row: pd.Series) -> str:
+    """Return the window of a row of `order_counts`, half open."""
+    return f"{date_of(row['first_day'])} to {date_of(row['next_day'])}"
+
+
+def money_interval(
+    tables: Mapping[str, pd.DataFrame], *, grain: str, numerator: str, denominator: str, per_unit: int = 1
+) -> dict[str, float]:
+    """Return the interval of a ratio over customers as facts of a headline; none for few customers.
+
+    Below a hundred customers the interval of so skew a quantity is too short to be honest: it is left out.
+    """
+    drawn = tables["bucket_counts"].query("grain == @grain")
+    if drawn["n_customers"].sum() < LEAST_FOR_MONEY:
+        return {}
+    found = bootstrap_interval(drawn, numerator=numerator, denominator=denominator)
+    lower, upper = found.loc[0, ["lower", "upper"]] / per_unit
+    return {"lower": float(lower), "upper": float(upper), "conf_level": CONF_LEVEL}
+
+
+def share_headline(name: str, row: pd.Series, *, count: str, n: str, facts: dict[str, Any]) -> Headline:
+    """Return the headline of a share: its interval, numerator, denominator, and n, the denominator."""
+    of = int(row[n])
+    if of == 0:
+        return headline(name, None, unit="share", note="nobody to take a share of: S = 0", **facts | {"n": 0})
+    return headline(
+        name,
+        row[name],
+        unit="share",
+        lower=float(row["lower"]),
+        upper=float(row["upper"]),
+        conf_level=CONF_LEVEL,
+        numerator=int(row[count]),
+        denominator=of,
+        **facts | {"n": of},
+    )
