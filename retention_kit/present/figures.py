@@ -6,6 +6,7 @@
 import io
 import os
 import re
+import warnings
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -93,14 +94,16 @@ def alt_text(figure: Figure) -> str:
 def svg(figure: Figure) -> str:
     """Return a figure as SVG: text as text, the same bytes each time, with role and title for who cannot see it."""
     drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the browser's own fonts have it
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     plt.close(figure)
     text = drawn.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    named = f'<svg role="img" aria-label="{escape(alt_text(figure))}"'
-    opened = re.sub(r"^<svg", named, text, count=1)
-    return re.sub(r">", f"><title>{escape(alt_text(figure))}</title>", opened, count=1)
+    told = escape(alt_text(figure))
+    attributes, rest = text.removeprefix("<svg").split(">", 1)
+    return f'<svg role="img" aria-label="{told}"{attributes}><title>{told}</title>{rest}'
 
 
 def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "window", last: int = 10) -> Figure:

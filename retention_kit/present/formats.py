@@ -55,7 +55,10 @@ def whole_money(value: float | None, *, currency: str, locale: str = LOCALE) -> 
     """Return an amount rounded to whole units of its currency."""
     if value is None or pd.isna(value):
         return ABSENT
-    return _spaced(format_currency(value, currency, format="¤#,##0", currency_digits=False, locale=locale))
+    parsed = Locale.parse(locale)
+    pattern = copy(parsed.currency_formats["standard"])
+    pattern.frac_prec = (0, 0)
+    return _spaced(pattern.apply(value, parsed, currency=currency, currency_digits=False))
 
 
 def _spaced(written: str) -> str:
@@ -64,12 +67,13 @@ def _spaced(written: str) -> str:
 
 
 def day(when: date | str, *, locale: str = LOCALE) -> str:
-    """Return a date in words.
+    """Return a date in words, the day before the month in English.
 
-    >>> day("2026-01-01")
-    '1 January 2026'
+    >>> day("2026-01-01"), day("2026-01-01", locale="zh")
+    ('1 January 2026', '2026年1月1日')
     """
-    return format_date(date.fromisoformat(str(when)), format="d MMMM y", locale=locale)
+    written = "d MMMM y" if locale == LOCALE else "long"
+    return format_date(date.fromisoformat(str(when)), format=written, locale=locale)
 
 
 def share_interval(lower: float | None, upper: float | None, *, locale: str = LOCALE) -> str:

@@ -44,7 +44,7 @@ def _change(sheet: Sheet) -> str:
     if len(base) < a_year + 1 or sheet.headlines["customer_retention_rate"].value is None:
         return ""
     then, now = base.iloc[0], base.iloc[-1]
-    if then["hidden"] or then["left_truncated"] or then["n_start"] == 0:
+    if then["hidden"] or now["hidden"] or then["left_truncated"] or then["n_start"] == 0 or now["n_start"] == 0:
         return ""
     difference, lower, upper = difference_of_shares(
         now["n_retained"], now["n_start"], then["n_retained"], then["n_start"]
@@ -60,8 +60,8 @@ def _change(sheet: Sheet) -> str:
 
 
 def _flow(sheet: Sheet) -> str:
-    base = sheet.tables["active_base"].query("rule == 'window' and not hidden").tail(1)
-    if base.empty:
+    base = sheet.tables["active_base"].query("rule == 'window'").tail(1)
+    if base.empty or base["hidden"].any():
         return ""
     row = base.iloc[0]
     change = row["n_end"] - row["n_start"]

@@ -1,0 +1,118 @@
+from dataclasses import replace
+from html import escape
+
+import company
+import pandas as pd
+import pytest
+
+from retention_kit.present import headlines
+from retention_kit.present.sentences import in_short, sentences
+
+
+def base(sheet, **last) -> pd.DataFrame:
+    """Return the sheet's active base with other numbers in the last quarter of the window rule."""
+    table = sheet.tables["active_base"].copy()
+    table.loc[table.query("rule == 'window'").index[-1], list(last)] = list(last.values())
+    return table
+
+
+def changed(sheet, **last):
+    return replace(sheet, tables={**sheet.tables, "active_base": base(sheet, **last)})
+
+
+def a_year_before(told: list[str]) -> list[str]:
+    return [sentence for sentence in told if "a year before" in sentence]
+
+
+def test_the_sentences_of_named_characters(tmp_path):
+    markets = company.declared(DK={"lifespan": '{ value = 2, unit = "year" }'})
+    folder = company.write(tmp_path, company.orders(company.DENMARK), markets=markets)
+    sheet = company.sheets(folder, "DK")[0]
+    worth = headlines.shown(sheet.headlines["clv_simple"])
+    # S = 32, R = 20, E = 45; of 57 customers, those observed 90 days: all but the 15 new ones: 20 of 42 came back
+    assert sentences(sheet) == [
+        "Denmark: of the 32 customers who were active on 1 October 2024, 20 were still active on 1 January 2025: "
+        "a retention rate of 62.5% (95% interval 45.3% to 77.1%).",
+        "In 2024-Q4 the active base grew by 13 to 45: 15 customers were new, 10 came back after a pause, 12 left.",
+        "After their first order, 47.6% came back on another day within 90 days (33.4% to 62.3%; 42 customers observed "
+        "that long).",
+        "In the last year a customer ordered 5.04 times; an order is worth DKK\u00a0100.00, and a customer over his "
+        f"lifespan {worth} of revenue (simple formula).",
+    ]
+
+
+def test_the_same_sheet_gives_the_same_sentences(denmark):
+    assert sentences(denmark) == sentences(denmark)
+
+
+def test_a_market_without_a_rate_says_so_and_speaks_of_no_change(tmp_path):
+    told = sentences(company.sheet(tmp_path, {"new": (15, ["2024-12-05"])}))
+    assert told[0] == "Denmark: no retention rate (no closed quarter that begins with an active customer)."
+    assert told[1] == (
+        "In 2024-Q4 the active base grew by 15 to 15: 15 customers were new, 0 came back after a pause, 0 left."
+    )
+    assert len(told) == 2
+
+
+def test_a_market_too_small_to_show_says_only_that(tmp_path):
+    few = {"always": (5, ["2023-12-15", *company.MONTHLY])}
+    assert sentences(company.sheet(tmp_path, few)) == ["Denmark: no retention rate (hidden: fewer than 10 customers)."]
+
+
+def test_a_difference_that_may_be_chance_is_not_spoken_of(denmark):
+    then = base(denmark).query("rule == 'window'").iloc[-5]
+    same = changed(denmark, n_start=then["n_start"], n_retained=then["n_retained"] + 1)
+    assert a_year_before(sentences(same)) == []
+
+
+def test_a_difference_beyond_chance_is_told_with_its_interval(denmark):
+    then = base(denmark).query("rule == 'window'").iloc[-5]
+    share = then["n_retained"] / then["n_start"]
+    [less] = a_year_before(sentences(changed(denmark, n_start=1000, n_retained=100)))
+    assert less.startswith(f"That is {(share - 0.1) * 100:.1f} points less than a year before, in 2024-Q4 (")
+    assert less.endswith(" points).")
+    [more] = a_year_before(sentences(changed(denmark, n_start=1000, n_retained=990)))
+    assert more.startswith(f"That is {(0.99 - share) * 100:.1f} points more than a year before, in 2024-Q4 (")
+
+
+@pytest.mark.parametrize("row", [-1, -5])
+def test_a_hidden_quarter_is_compared_with_nothing(denmark, row):
+    far = changed(denmark, n_start=1000, n_retained=100)
+    table = far.tables["active_base"].copy()
+    at = table.query("rule == 'window'").index[row]
+    table.loc[at, ["n_start", "n_retained", "customer_retention_rate"]] = float("nan")
+    table.loc[at, "hidden"] = True
+    told = sentences(replace(far, tables={**far.tables, "active_base": table}))
+    assert a_year_before(told) == []
+    assert not any("–" in sentence or "nan" in sentence for sentence in told)
+
+
+def test_a_quarter_that_begins_with_nobody_is_compared_with_nothing(denmark):
+    assert a_year_before(sentences(changed(denmark, n_start=0, n_retained=0))) == []
+
+
+def test_a_base_that_reaches_back_before_the_data_is_compared_with_nothing(denmark):
+    far = changed(denmark, n_start=1000, n_retained=100)
+    table = far.tables["active_base"].copy()
+    table.loc[table.query("rule == 'window'").index[-5], "left_truncated"] = 1
+    assert a_year_before(sentences(replace(far, tables={**far.tables, "active_base": table}))) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [(90, "shrank by 10 to 90:"), (100, "kept its size:"), (110, "grew by 10 to 110:")]
+)
+def test_the_base_grows_shrinks_or_keeps_its_size(denmark, end, told):
+    [flow] = [
+        sentence
+        for sentence in sentences(changed(denmark, n_start=100, n_retained=60, n_end=end))
+        if "active base" in sentence
+    ]
+    assert flow.startswith(f"In 2025-Q4 the active base {told} ")
+
+
+def test_names_are_escaped_in_the_page_and_plain_in_text(awkward_sheet, awkward):
+    shown = in_short(awkward_sheet)
+    assert escape(awkward, quote=False) in shown.html.replace("&#34;", '"').replace("&quot;", '"')
+    assert "<script>" not in shown.html
+    assert f"- {awkward}: of the " in repr(shown)
+    assert shown.html.count("<li>") == len(sentences(awkward_sheet))
