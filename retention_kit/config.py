@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
@@ -32,7 +32,7 @@ _DECIMAL = Annotated[Decimal, BeforeValidator(lambda value: Decimal(str(value)))
 class Strict(BaseModel):
     """A part of a configuration file: an unknown key is an error, and so is a wrong type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Lifespan(Strict):
@@ -148,6 +148,8 @@ def read_markets(path: Path) -> Markets:
 def markets_of(tables: Mapping[str, Any], *, where: str) -> Markets:
     """Return the markets of parsed TOML: one table a market, `defaults` for what they share."""
     defaults = tables.get("defaults", {})
+    for name, table in tables.items():
+        _refuse_other_than_a_market(name, table, where=where)
     markets = {
         code: validated(Market, {"code": code, **defaults, **table}, where=f"{where} [{code}]")
         for code, table in tables.items()
@@ -161,6 +163,17 @@ def markets_of(tables: Mapping[str, Any], *, where: str) -> Markets:
     return Markets(markets, where=where)
 
 
+def _refuse_other_than_a_market(name: str, table: Any, *, where: str) -> None:
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where}: '{name}' is not a table.", to_try=f"[{name}], and under it name, languages, …")
+    if "code" in table:
+        raise ConfigError(
+            f"{where} [{name}] states a code.",
+            found="code",
+            to_try=f"leave it out: the code is the table's name, {name}",
+        )
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the tables of a TOML file, its mistakes told as ours."""
     try:
@@ -170,7 +183,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as why:
         raise ConfigError(f"{path.name} is not UTF-8 text.", to_try="save it as UTF-8") from why
     except tomllib.TOMLDecodeError as why:
-        twice = re.search(r"Cannot declare \('([^']+)',?\) twice", str(why))
+        twice = re.search(r"Cannot declare \((?:'[^']+', )*'([^']+)',?\) twice", str(why))
         if twice:
             raise ConfigError(
                 f"{path.name} declares '{twice[1]}' twice.", to_try="give each market its own code"
@@ -195,15 +208,26 @@ def _told(error: Any, model: type[BaseModel]) -> tuple[str, str]:
     """Return what one mistake is, and what to try."""
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = near_miss(str(error["loc"][-1]), model.model_fields)
+        *within, key = (str(part) for part in error["loc"])
+        known = _keys(model, within)
+        near = near_miss(key, known)
         return (
             f"unknown key '{place}'",
-            f"'{near}'" if near else f"one of {listed(model.model_fields, most=30)}",
+            f"'{'.'.join([*within, near])}'" if near else f"one of {listed(known, most=30)}",
         )
     if error["type"] == "missing":
         return f"no '{place}'", f"add '{place}'"
     text = error["msg"].removeprefix("Value error, ")
     return f"'{place}': {text}", f"correct '{place}'"
+
+
+def _keys(model: type[BaseModel], within: Iterable[str]) -> list[str]:
+    """Return the keys that a part of a model has."""
+    for name in within:
+        annotation = model.model_fields[name].annotation
+        parts = [part for part in (annotation, *get_args(annotation)) if isinstance(part, type)]
+        model = next((part for part in parts if issubclass(part, BaseModel)), model)
+    return list(model.model_fields)
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ A day is the number of days since 1970-01-01, a week counts ISO weeks from Monda
 `month = year * 12 + month - 1`, `quarter = year * 4 + quarter - 1`, and a year is itself.
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 
@@ -110,13 +111,13 @@ def as_of_instant(as_of: str, *, zone) -> tuple[int, int]:
     """
     try:
         when = datetime.fromisoformat(as_of)
-        if len(as_of) > len("2026-01-01") and when.tzinfo is None:
-            raise ValueError("an instant without an offset")
-    except (ValueError, TypeError) as why:
+        if not re.match(r"\d{4}-\d\d-\d\d", as_of) or (len(as_of) > len("2026-01-01") and when.tzinfo is None):
+            raise ValueError("another way to write a date, or an instant without an offset")
+        local = when.replace(tzinfo=zone) if when.tzinfo is None else when.astimezone(zone)
+        since = local.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError) as why:
         raise UsageError(
             f"as_of '{as_of}' is neither a date nor an instant with an offset.",
             to_try="2026-01-01, or 2026-01-01T12:00+01:00",
         ) from why
-    local = when.replace(tzinfo=zone) if when.tzinfo is None else when.astimezone(zone)
-    since = local.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(microseconds=1), day_of(local.date())
