@@ -38,7 +38,7 @@ PLAIN_DEFINITIONS = {
     "orders": "Kept orders: not cancelled, not fully refunded, with a positive amount.",
     "revenue": "Amounts of kept orders less refunds, in the market's currency.",
     "active_customers": "Customers with a kept order in the activity window before the end of the period.",
-    "purchase_frequency_per_year": "Kept orders over customers with at least one, in the twelve months before as_of.",
+    "purchase_frequency_per_year": "Kept orders over customers with at least one, in the year before as_of.",
     "revenue_per_customer": "Net revenue of kept orders over customers with at least one, up to as_of.",
     "purchase_frequency_per_period": "Kept orders of a period over customers with at least one in it, summed over a year.",
     "customer_lifespan": "How long a customer stays: as stated, else 1 / churn rate (rule 'period') of a year.",
@@ -115,7 +115,8 @@ def share_headline(name: str, row: pd.Series, *, count: str, n: str, facts: dict
     """Return the headline of a share: its interval, numerator, denominator, and n, the denominator."""
     of = int(row[n])
     if of == 0:
-        return headline(name, None, unit="share", note="nobody to take a share of: S = 0", **facts | {"n": 0})
+        nobody = {"n": 0, "note": "nobody to take a share of"}
+        return headline(name, None, unit="share", **facts | nobody)
     return headline(
         name,
         row[name],

@@ -26,6 +26,7 @@ FORMAT_VARIABLE = "RETENTION_KIT_FIGURE_FORMAT"
 """Environment variable that makes notebooks draw SVG (`svg`), as reports want it; PNG where it is not set."""
 
 _GREY = "#6b7280"
+_LONGEST_LABEL = 40
 _STYLE = {
     "axes.edgecolor": _GREY,
     "axes.grid": True,
@@ -46,6 +47,7 @@ _STYLE = {
     "grid.color": "#e5e7eb",
     "svg.fonttype": "none",
     "svg.hashsalt": "retention_kit",
+    "text.parse_math": False,  # a user's $ is a $
     "xtick.color": _GREY,
     "ytick.color": _GREY,
 }
@@ -115,12 +117,15 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
     rule : activity rule shown.
     last : periods shown.
     """
+    title = "Customer retention rate, 95% interval"
     rows = active_base.query("rule == @rule and not hidden and n_start > 0").tail(last)
+    if rows.empty:
+        return _nothing(title, market=market)
     figure, axes = plt.subplots()
     at = np.arange(len(rows))
     rate = rows["customer_retention_rate"].to_numpy()
     errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
-    axes.errorbar(at, rate, yerr=errors, marker="o", capsize=3, linewidth=2, label="retention rate, R / S")
+    axes.errorbar(at, rate, yerr=errors, marker="o", capsize=3, linewidth=2, label="retention rate: stayed")
     textbook = rows["textbook_retention_rate"]
     axes.plot(
         at,
@@ -129,20 +134,20 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
         markerfacecolor="white",
         linestyle=":",
         color=_GREY,
-        label="textbook, (E − N) / S",
+        label="textbook rate: stayed or came back",
     )
     labels = [f"{period}\nn {formats.count(n)}" for period, n in zip(rows["period"], rows["n_start"], strict=True)]
     axes.set_xticks(at, labels)
-    _from_zero(axes, upper=np.nanmax([*rows["upper"], *textbook, 0.1]))
+    _from_zero(axes, upper=max(rows["upper"].max(), textbook.max()))
     axes.yaxis.set_major_formatter(_SHARE)
-    axes.set_title("Customer retention rate, 95% interval")
+    axes.set_title(title)
     axes.legend(frameon=False, loc="lower left", ncols=2)
     told = "; ".join(
         f"{row.period} {formats.percent(row.customer_retention_rate)} "
         f"({formats.share_interval(row.lower, row.upper)}, n {formats.count(row.n_start)})"
         for row in rows.itertuples()
     )
-    return _told(figure, f"Customer retention rate of {market.name} by period: {told or 'no closed period'}.")
+    return _told(figure, f"Customer retention rate of {market.name} by period: {told}.")
 
 
 def cohort_heatmap(
@@ -162,27 +167,27 @@ def cohort_heatmap(
     grid = rows.pivot(index="cohort", columns="age", values="classic_retention").reindex(
         index=[cohort for cohort in shown_cohorts if cohort in set(rows["cohort"])]
     )
+    title = "Share of each cohort that ordered again at each age"
+    if not grid.notna().any(axis=None):
+        return _nothing(title, market=market)
     figure, axes = plt.subplots(figsize=(8, 0.8 + 0.32 * max(len(grid), 2)))
     axes.set_facecolor("#f3f4f6")
     axes.patch.set(hatch="///", edgecolor="#d1d5db")
-    if grid.notna().any(axis=None):
-        written = grid.map(lambda share: "" if pd.isna(share) else formats.percent(share, digits=0))
-        sns.heatmap(
-            grid,
-            ax=axes,
-            cmap="cividis",
-            annot=written,
-            fmt="",
-            cbar=False,
-            linewidths=1,
-            annot_kws={"size": 9},
-            vmin=0,
-        )
-    sized = [f"{cohort}  n {formats.count(sizes.get(cohort))}" for cohort in grid.index]
+    written = grid.map(lambda share: "" if pd.isna(share) else formats.percent(share, digits=0))
+    sns.heatmap(
+        grid, ax=axes, cmap="cividis", annot=written, fmt="", cbar=False, linewidths=1, annot_kws={"size": 9}, vmin=0
+    )
+    cut_off = set(cohort_retention.loc[cohort_retention["left_truncated"] == 1, "cohort"])
+    sized = [
+        f"{cohort}{'*' if cohort in cut_off else ''}  "
+        + ("hidden" if pd.isna(sizes.get(cohort)) else f"n {formats.count(sizes[cohort])}")
+        for cohort in grid.index
+    ]
     axes.set_yticks(np.arange(len(grid)) + 0.5, sized, rotation=0)
-    axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order", ylabel="")
+    known = "; * holds customers of before the data begin" if cut_off & set(grid.index) else ""
+    axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order{known}", ylabel="")
     axes.grid(visible=False)
-    axes.set_title("Share of each cohort that ordered again at each age")
+    axes.set_title(title)
     return _told(figure, _heatmap_text(grid, sizes, market=market))
 
 
@@ -196,6 +201,9 @@ def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: st
     ages : the first ages shown, without age 0, which is everybody.
     """
     rows = pooled_retention[pooled_retention["age"].between(1, ages) & ~pooled_retention["hidden"]]
+    title = "Customers who order at each age, all complete cohorts, 95% interval"
+    if rows.empty:
+        return _nothing(title, market=market)
     figure, axes = plt.subplots()
     axes.fill_between(rows["age"], rows["lower"], rows["upper"], alpha=0.25, linewidth=0)
     axes.plot(rows["age"], rows["pooled_retention"], marker="o", markersize=4, linewidth=2)
@@ -203,17 +211,17 @@ def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: st
         first, last = rows.iloc[0], rows.iloc[-1]
         _annotated(axes, first, at=first["upper"], above=6, ha="left", va="bottom")
         _annotated(axes, last, at=last["lower"], above=-6, ha="right", va="top")
-    _from_zero(axes, upper=rows["upper"].max() if len(rows) else 1)
+    _from_zero(axes, upper=rows["upper"].max())
     axes.yaxis.set_major_formatter(_SHARE)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order")
-    axes.set_title("Customers who order at each age, all complete cohorts, 95% interval")
+    axes.set_title(title)
     told = "; ".join(
         f"age {row.age} {formats.percent(row.pooled_retention)} ({formats.share_interval(row.lower, row.upper)}, "
         f"n {formats.count(row.n)})"
         for row in rows.itertuples()
     )
-    return _told(figure, f"Pooled classic retention of {market.name}: {told or 'no complete age'}.")
+    return _told(figure, f"Pooled classic retention of {market.name}: {told}.")
 
 
 def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Figure:
@@ -225,6 +233,8 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
     last : periods shown.
     """
     rows = orders.query("complete == 1 and not hidden").tail(last)
+    if rows.empty or rows["n_orders"].sum() == 0:
+        return _nothing("Kept orders, and customers who placed them", market=market)
     has_money = "average_order_value" in rows
     figure, panels = plt.subplots(
         2 if has_money else 1, 1, figsize=(8, 4.6 if has_money else 3), sharex=True, squeeze=False
@@ -232,14 +242,14 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
     top, at = panels[0, 0], np.arange(len(rows))
     top.plot(at, rows["n_orders"], linewidth=2, marker="o", markersize=4, label="orders")
     top.plot(at, rows["n_customers"], linewidth=2, marker="s", markersize=4, label="customers")
-    _from_zero(top, upper=rows["n_orders"].max() if len(rows) else 1)
+    _from_zero(top, upper=rows["n_orders"].max())
     top.yaxis.set_major_formatter(_COUNT)
     top.legend(frameon=False, ncols=2, loc="lower left")
     top.set_title("Kept orders, and customers who placed them")
     if has_money:
         bottom = panels[1, 0]
         bottom.plot(at, rows["average_order_value"], linewidth=2, marker="o", markersize=4, color="C2")
-        _from_zero(bottom, upper=rows["average_order_value"].max() if len(rows) else 1)
+        _from_zero(bottom, upper=rows["average_order_value"].max())
         bottom.yaxis.set_major_formatter(_COUNT)
         bottom.set_title(f"Average order value, {market.currency}")
     panels[-1, 0].set_xticks(at[:: max(1, len(at) // 9)], rows["period"].iloc[:: max(1, len(at) // 9)])
@@ -248,10 +258,10 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
         + (f", {formats.money(row.average_order_value, currency=market.currency)} each" if has_money else "")
         for row in rows.itertuples()
     )
-    return _told(figure, f"Orders of {market.name} by period: {told or 'no closed period'}.")
+    return _told(figure, f"Orders of {market.name} by period: {told}.")
 
 
-def returned_by(returned: pd.DataFrame, *, cut: str, horizon_days: int) -> Figure:
+def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_days: int) -> Figure:
     """Return the share of customers with a second order day within a horizon, by the values of one cut.
 
     Parameters
@@ -259,24 +269,26 @@ def returned_by(returned: pd.DataFrame, *, cut: str, horizon_days: int) -> Figur
     returned : the sheet's table of that name.
     """
     rows = returned.query("cut == @cut and horizon_days == @horizon_days and not hidden").sort_values("returned_share")
-    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.4 * max(len(rows), 1)))
+    title = f"Second order within {horizon_days} days, by {_CUT_TITLES.get(cut, cut)}"
+    if rows.empty:
+        return _nothing(title, market=market)
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.4 * len(rows)))
     at = np.arange(len(rows))
     share = rows["returned_share"].to_numpy()
     errors = np.abs(np.vstack([share - rows["lower"], rows["upper"] - share]))
     axes.errorbar(share, at, xerr=errors, fmt="o", capsize=3)
-    axes.set_yticks(at, [f"{_plain(row.value)}, n {formats.count(row.n_observed)}" for row in rows.itertuples()])
+    axes.set_yticks(at, [f"{_short(row.value)}, n {formats.count(row.n_observed)}" for row in rows.itertuples()])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlim(0, min(1.0, rows["upper"].max() * 1.15) if len(rows) else 1)
+    axes.set_xlim(0, min(1.0, rows["upper"].max() * 1.15))
     axes.xaxis.set_major_formatter(_SHARE)
     axes.grid(axis="x")
-    axes.set_title(f"Second order within {horizon_days} days, by {_CUT_TITLES.get(cut, cut)}")
+    axes.set_title(title)
     told = "; ".join(
         f"{row.value} {formats.percent(row.returned_share)} ({formats.share_interval(row.lower, row.upper)}, "
         f"n {formats.count(row.n_observed)})"
         for row in rows.itertuples()
     )
-    title = f"Second order day within {horizon_days} days of the first, by {_CUT_TITLES.get(cut, cut)}"
-    return _told(figure, f"{title}: {told or 'nobody to show'}.")
+    return _told(figure, f"{market.name}. {title}: {told}.")
 
 
 def _annotated(axes, row: pd.Series, *, at: float, above: int, ha: str, va: str) -> None:
@@ -285,14 +297,24 @@ def _annotated(axes, row: pd.Series, *, at: float, above: int, ha: str, va: str)
     axes.annotate(text, (row["age"], at), xytext=(0, above), textcoords="offset points", ha=ha, va=va)
 
 
-def _plain(text: str) -> str:
-    """Return a user's text as matplotlib shows it letter by letter, `$` included."""
-    return str(text).replace("$", r"\$")
+def _short(text: str) -> str:
+    """Return a user's text at a length that leaves room for the figure."""
+    return f"{text[: _LONGEST_LABEL - 1]}…" if len(text) > _LONGEST_LABEL else text
+
+
+def _nothing(title: str, *, market: Market) -> Figure:
+    """Return a low figure that says there is nothing to show."""
+    figure, axes = plt.subplots(figsize=(8, 0.9))
+    axes.set_axis_off()
+    axes.set_title(title)
+    why = "nothing to show: no data, no closed period, or too few customers"
+    axes.text(0, 0.5, why, color=_GREY, transform=axes.transAxes, va="center")
+    return _told(figure, f"{market.name}. {title}: {why}.")
 
 
 def _from_zero(axes, *, upper: float) -> None:
     """Let an axis of amounts begin at zero, with room above the highest."""
-    axes.set_ylim(0, max(float(upper), 1e-9) * 1.18)
+    axes.set_ylim(0, upper * 1.18 if upper > 0 else 1)
 
 
 def _told(figure: Figure, text: str) -> Figure:
@@ -308,4 +330,4 @@ def _heatmap_text(grid: pd.DataFrame, sizes: pd.Series, *, market: Market) -> st
         + ", ".join(formats.percent(share, digits=0) for share in row.dropna())
         for cohort, row in grid.iterrows()
     ]
-    return f"Share of each cohort of {market.name} that ordered at ages 1, 2, 3, …: {'; '.join(told) or 'none yet'}."
+    return f"Share of each cohort of {market.name} that ordered at ages 1, 2, 3, …: {'; '.join(told)}."

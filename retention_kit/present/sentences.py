@@ -54,7 +54,8 @@ def _change(sheet: Sheet) -> str:
     word = "more" if difference > 0 else "less"
     return (
         f"That is {formats.points(difference)} points {word} than a year before, in {then['period']} "
-        f"({formats.percent(then['customer_retention_rate'])}; 95% interval of the difference "
+        f"({formats.percent(then['customer_retention_rate'])}, "
+        f"{formats.share_interval(then['lower'], then['upper'])}, n {formats.count(then['n_start'])}; difference "
         f"{formats.decimal(lower * 100, digits=1)} to {formats.decimal(upper * 100, digits=1)} points)."
     )
 
@@ -68,8 +69,9 @@ def _flow(sheet: Sheet) -> str:
     word = "grew" if change > 0 else "shrank" if change < 0 else "kept its size"
     by = f" by {formats.count(abs(change))} to {formats.count(row['n_end'])}" if change else ""
     return (
-        f"In {row['period']} the active base {word}{by}: {formats.count(row['n_new'])} customers were new, "
-        f"{formats.count(row['n_reactivated'])} came back after a pause, {formats.count(row['n_lapsed'])} left."
+        f"In {row['period']} the active base {word}{by}: of those active at its end {formats.count(row['n_new'])} were "
+        f"new and {formats.count(row['n_reactivated'])} had come back after a pause; "
+        f"{formats.count(row['n_lapsed'])} of those active at its start were no longer."
     )
 
 
@@ -86,14 +88,18 @@ def _second_purchase(sheet: Sheet) -> str:
 
 
 def _worth(sheet: Sheet) -> str:
-    frequency, order_value = (
-        sheet.headlines.get(name) for name in ("purchase_frequency_per_year", "average_order_value")
+    frequency, order_value, so_far = (
+        sheet.headlines.get(name)
+        for name in ("purchase_frequency_per_year", "average_order_value", "revenue_per_customer")
     )
-    if not frequency or not order_value or frequency.value is None or order_value.value is None:
+    if any(h is None or h.value is None for h in (frequency, order_value, so_far)):
         return ""
-    sentence = f"In the last year a customer ordered {shown(frequency)} times; an order is worth {shown(order_value)}"
+    sentence = (
+        f"Who ordered in the last year did so {shown(frequency)} times on average; an order is worth "
+        f"{shown(order_value)}, and a customer has brought {shown(so_far)} so far"
+    )
     worth = sheet.headlines.get("clv_simple")
     if worth is None or worth.value is None:
         return f"{sentence}."
     kind = "gross margin" if sheet.market.gross_margin is not None else "revenue"
-    return f"{sentence}, and a customer over his lifespan {shown(worth)} of {kind} (simple formula)."
+    return f"{sentence}. The simple formula makes a customer worth {shown(worth)} of {kind} over his lifespan."

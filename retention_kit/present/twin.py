@@ -56,7 +56,7 @@ def publish(
     facts = {
         "Market": f"{sheet.market.name} ({sheet.market.code})",
         "Data": data,
-        "Observed before": formats.day(sheet.as_of[:10]),
+        "Observed before": formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
         "Currency": sheet.market.currency,
         "Time zone": sheet.market.time_zone,
         "Smallest group shown": f"{sheet.min_cell} customers",
