@@ -140,6 +140,7 @@ def metrics(
     from retention_kit.present import headlines, twin
 
     source = _source(**data)
+    _refuse_unknown_markets(source, markets)
     counted = counts.counted(source, as_of=_asked_as_of(source, as_of), grains=[grain, base_grain])
     twins = []
     for code in markets or counted.markets:
@@ -196,7 +197,7 @@ def report(
       retention-kit report --notebook notebooks/mine.ipynb -p horizon_days 60
     """
     from retention_kit import counts, run
-    from retention_kit.config import project_root
+    from retention_kit.config import GROUP, project_root
 
     root = project_root()
     source = _source(**data)
@@ -206,8 +207,7 @@ def report(
     values = run.parsed(declared, dict(parameters))
     _refuse_own_parameters(values)
     grains = [values.get(name, declared[name].default) for name in ("grain", "base_grain") if name in declared]
-    for code in markets:
-        source.markets[code]  # an unknown market ends the call before anything is counted
+    _refuse_unknown_markets(source, markets)
     counted = counts.counted(source, as_of=asked_as_of, grains=grains or ["month", "quarter"])
     for finding in counted.findings.rows:
         click.echo(f"  {finding.severity}: {finding.text}", err=True)
@@ -218,10 +218,20 @@ def report(
         "unknown_markets": data["unknown_markets"],
     }
     common = {name: value for name, value in given.items() if name in declared} | values
-    runs = [run.Run(code, source.markets[code].name, common) for code in markets or counted.markets]
+    names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
+    runs = [run.Run(code, names[code], common) for code in markets or counted.markets]
     results = run.run_reports(notebook, runs, out=out or root / "reports", workers=workers, echo=click.echo)
     click.echo(f"{(out or root / 'reports') / 'index.html'}")
     sys.exit(run.exit_code(results))
+
+
+def _refuse_unknown_markets(source: Any, codes: Sequence[str]) -> None:
+    """End the call on an unknown market, before anything is counted or shown."""
+    from retention_kit.config import GROUP
+
+    for code in codes:
+        if code != GROUP:
+            source.markets[code]
 
 
 def _refuse_own_parameters(values: dict[str, Any]) -> None:
@@ -267,7 +277,13 @@ def check(*, data: str, files: tuple[str, ...], unknown_markets: str, max_refuse
 @main.command()
 @click.option("--data", default="sample", show_default=True, metavar="PROFILE_OR_FOLDER", help="Whose markets.")
 def markets(*, data: str) -> None:
-    """List the declared markets: code, name, languages, currency, time zone, activity window."""
+    r"""List the declared markets: code, name, languages, currency, time zone, activity window.
+
+    \b
+    Examples:
+      retention-kit markets
+      retention-kit markets --data online_retail
+    """
     from retention_kit.ingest import declared_markets
 
     rows = [

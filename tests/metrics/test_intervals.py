@@ -53,9 +53,11 @@ def test_customers_who_all_do_the_same_have_an_interval_without_width():
     assert ends(*[(2, 3)] * 50) == pytest.approx([3 / 2, 3 / 2])
 
 
-def test_of_two_customers_chance_may_draw_one_alone():
-    # each is not drawn with a chance of about 1/e = .37, so in 23 % of the draws the other one stands alone
-    assert ends((1, 1), (1, 3)) == [1, 3]
+def test_the_interval_holds_the_ratio_and_is_the_wider_the_fewer_the_customers():
+    few, many = ends(*[(1, 1), (1, 3)] * 10), ends(*[(1, 1), (1, 3)] * 100)
+    assert few[0] < many[0] < 2 < many[1] < few[1]
+    # one customer's orders differ from their mean by 1: the standard error of the mean of 200 is 1 / √200 = .0707
+    assert many == pytest.approx([2 - 1.96 * 0.0707, 2 + 1.96 * 0.0707], abs=0.02)
 
 
 def test_draws_of_nobody_have_no_ratio():
@@ -63,14 +65,18 @@ def test_draws_of_nobody_have_no_ratio():
     assert np.isnan(ends((0, 0))).all()
 
 
-def test_the_bootstrap_interval_is_the_same_in_every_run_and_covers_the_number(tmp_path):
-    characters = {"once": (30, ["2024-12-01"]), "twice": (30, ["2023-12-01", "2024-12-02"])}
+def test_the_interval_of_a_market_is_the_same_in_every_run_and_covers_the_number(tmp_path):
+    characters = {"once": (60, ["2024-12-01"]), "twice": (60, ["2023-12-01", "2024-12-02"])}
     first, again = (company.sheet(tmp_path, characters).headlines["purchase_frequency"] for _ in range(2))
     assert first == again
-    assert first.value == 90 / 60  # 30 × 1 + 30 × 2 orders of 60 customers
-    assert first.lower < 90 / 60 < first.upper
-    # of one customer's orders the standard deviation is 1/2, so that of the mean of 60 is 1 / (2 √60) = .0645
-    assert first.upper - first.lower == pytest.approx(2 * 1.96 * 0.0645, rel=0.3)
+    assert first.value == 180 / 120  # 60 × 1 + 60 × 2 orders of 120 customers
+    # of one customer's orders the standard deviation is 1/2, so that of the mean of 120 is 1 / (2 √120) = .0456
+    assert (first.lower, first.upper) == pytest.approx((1.5 - 1.96 * 0.0456, 1.5 + 1.96 * 0.0456), abs=0.02)
+
+
+def test_money_of_fewer_than_a_hundred_customers_has_no_interval(tmp_path):
+    found = company.sheet(tmp_path, {"once": (99, ["2024-12-01"])}).headlines["average_order_value"]
+    assert (found.value, found.lower, found.upper, found.conf_level) == (100, None, None, None)
 
 
 def test_bootstrap_intervals_of_many_markets_cover_the_truth_about_as_often_as_they_say(tmp_path):
