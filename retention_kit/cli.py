@@ -12,9 +12,12 @@ import click
 from click.core import ParameterSource
 
 from retention_kit import __version__
-from retention_kit.errors import KitError, UsageError, near_miss
+from retention_kit.errors import DataError, KitError, UsageError, near_miss
 
 _Command = Callable[..., Any]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 class _Kit(click.Group):
@@ -36,12 +39,19 @@ class _Kit(click.Group):
         except KitError as error:
             click.echo(str(error), err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            name = Path(str(error.filename)).name if error.filename else "a file"
+            click.echo(f"'{name}' cannot be read or written: {error.strerror or type(error).__name__}.", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("Stopped. What was ready is kept.", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=_Kit, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="retention-kit")
 def main() -> None:
-    r"""Customer retention, market by market.
+    """Customer retention, market by market.
 
     \b
     Examples:
@@ -126,7 +136,7 @@ def _asked_as_of(source: Any, as_of: str | None) -> str:
 def metrics(
     *, as_of: str | None, markets: tuple[str, ...], grain: str, base_grain: str, as_json: bool, **data: Any
 ) -> None:
-    r"""Print the headlines of each market, with interval and n; no notebook is run.
+    """Print the headlines of each market, with interval and n; no notebook is run.
 
     `--market ALL` is the group: a customer of two markets counts once.
 
@@ -143,7 +153,7 @@ def metrics(
     _refuse_unknown_markets(source, markets)
     counted = counts.counted(source, as_of=_asked_as_of(source, as_of), grains=[grain, base_grain])
     twins = []
-    for code in markets or counted.markets:
+    for code in markets or _with_orders(counted):
         here = counted.of(code)
         sheet = market_sheet(
             here.tables,
@@ -172,7 +182,11 @@ def metrics(
     help="Notebook to run per market; notebooks/market_report.ipynb where not given.",
 )
 @click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebook.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the reports; reports/ where not given.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the reports; reports/ for the sample, reports/<data> for other data, where not given.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Markets at a time; the number of cores where not given.")
 def report(
     *,
@@ -184,7 +198,7 @@ def report(
     workers: int | None,
     **data: Any,
 ) -> None:
-    r"""Run the notebook once per market, and write one page per market and an index.
+    """Run the notebook once per market, and write one page per market and an index.
 
     Beside each page lies its machine-readable twin, <market>.json. A market that fails keeps its last good
     page, shows in the index with the reason, and stops no other one.
@@ -219,10 +233,31 @@ def report(
     }
     common = {name: value for name, value in given.items() if name in declared} | values
     names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
-    runs = [run.Run(code, names[code], common) for code in markets or counted.markets]
-    results = run.run_reports(notebook, runs, out=out or root / "reports", workers=workers, echo=click.echo)
-    click.echo(f"{(out or root / 'reports') / 'index.html'}")
+    runs = [run.Run(code, names[code], common) for code in markets or _with_orders(counted)]
+    folder = out or (root / "reports" if source.name == "sample" else root / "reports" / source.name)
+    results = run.run_reports(notebook, runs, out=folder, workers=workers, echo=click.echo)
+    click.echo(f"{folder / 'index.html'}")
     sys.exit(run.exit_code(results))
+
+
+def _with_orders(counted: Any) -> tuple[str, ...]:
+    """Return the markets that can be reported; say of the others that have orders why none of them counts.
+
+    Raises
+    ------
+    DataError : there is no kept order in any market.
+    """
+    left_out = counted.tables["left_out_counts"]
+    for code, rows in left_out[~left_out["market"].isin(counted.markets)].groupby("market"):
+        why = ", ".join(f"{row.n_orders:,} {row.reason}" for row in rows.itertuples())
+        click.echo(f"{code}: no order counts: {why}", err=True)
+    if not counted.markets:
+        raise DataError(
+            f"No order counts before {counted.as_of}.",
+            found=", ".join(f"{n:,} orders {why}" for why, n in left_out.groupby("reason")["n_orders"].sum().items()),
+            to_try="`retention-kit check` on the same data, or a later --as-of",
+        )
+    return counted.markets
 
 
 def _refuse_unknown_markets(source: Any, codes: Sequence[str]) -> None:
@@ -251,8 +286,32 @@ def _refuse_own_parameters(values: dict[str, Any]) -> None:
 
 @main.command()
 @_data_options
+@_as_of
+@click.option(
+    "--grain", "grains", multiple=True, help="Length of a period; may be repeated. Month and quarter where not given."
+)
+def count(*, as_of: str | None, grains: tuple[str, ...], **data: Any) -> None:
+    """Count the data once, for all markets, and keep the counts: reports and metrics then read them.
+
+    On data that were counted before, nothing is counted.
+
+    \b
+    Examples:
+      retention-kit count
+      retention-kit count --data mycompany --as-of 2026-01-01 --grain week --grain quarter
+    """
+    from retention_kit import counts
+
+    source = _source(**data)
+    counted = counts.counted(source, as_of=_asked_as_of(source, as_of), grains=grains or ["month", "quarter"])
+    for name, table in counted.tables.items():
+        click.echo(f"{name:18} {len(table):>9,} rows")
+
+
+@main.command()
+@_data_options
 def check(*, data: str, files: tuple[str, ...], unknown_markets: str, max_refused: float | None) -> None:
-    r"""Print everything that is found in the data, at once and with counts; propose a profile for a new file.
+    """Print everything that is found in the data, at once and with counts; propose a profile for a new file.
 
     With --file and no --data, the file is one never seen: a profile is proposed, to be read and corrected,
     and kept as data/sources/<name>.toml.
@@ -277,7 +336,7 @@ def check(*, data: str, files: tuple[str, ...], unknown_markets: str, max_refuse
 @main.command()
 @click.option("--data", default="sample", show_default=True, metavar="PROFILE_OR_FOLDER", help="Whose markets.")
 def markets(*, data: str) -> None:
-    r"""List the declared markets: code, name, languages, currency, time zone, activity window.
+    """List the declared markets: code, name, languages, currency, time zone, activity window.
 
     \b
     Examples:
@@ -301,7 +360,7 @@ def markets(*, data: str) -> None:
 @click.option("--orders", type=click.IntRange(1), help="Write only orders, so many of them, for a benchmark.")
 @click.option("--n-markets", type=click.IntRange(1), default=40, show_default=True, help="Markets of the benchmark.")
 def sample(*, to: Path | None, seed: int | None, orders: int | None, n_markets: int) -> None:
-    r"""Write the simulated company: the sample, or, with --orders, a large one for benchmarks.
+    """Write the simulated company: the sample, or, with --orders, a large one for benchmarks.
 
     \b
     Examples:
@@ -327,7 +386,7 @@ def sample(*, to: Path | None, seed: int | None, orders: int | None, n_markets: 
 @click.argument("name", required=False)
 @click.option("--dialect", default="duckdb", show_default=True, help="postgres, spark, bigquery, snowflake, trino, …")
 def sql(*, name: str | None, dialect: str) -> None:
-    r"""Print a counting file as SQL of an engine; list the files where no NAME is given.
+    """Print a counting file as SQL of an engine; list the files where no NAME is given.
 
     \b
     Examples:

@@ -15,9 +15,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from retention_kit import __version__
 from retention_kit.ingest import Findings, Source
+
+MOST_KEPT = 50
+"""Counts that are kept: of so many data, `as_of` and grains."""
 
 
 def key(source: Source, *, as_of: str, grains: Sequence[str]) -> str:
@@ -38,17 +42,27 @@ def _code() -> str:
 
 
 def read(folder: Path, names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], Findings] | None:
-    """Return the kept counts tables and findings, or None where they were not kept."""
-    if not folder.is_dir():
+    """Return the kept counts tables and findings, or None where they were not kept, or are damaged."""
+    try:
+        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
+        return tables, Findings.from_dicts(json.loads((folder / "findings.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
         return None
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
-    return tables, Findings.from_dicts(json.loads((folder / "findings.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, pa.ArrowException):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
 
 
 def write(folder: Path, tables: Mapping[str, pd.DataFrame], findings: Findings) -> None:
-    """Keep counts tables and findings; of two writers at once, the first one's stay."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    being_written = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    """Keep counts tables and findings; of two writers at once, the first one's stay.
+
+    Only the last `MOST_KEPT` counts stay. A folder that cannot be written to keeps nothing: counts can be had again.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        being_written = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    except PermissionError:
+        return
     try:
         for name, table in tables.items():
             table.to_parquet(being_written / f"{name}.parquet", index=False)
@@ -59,3 +73,13 @@ def write(folder: Path, tables: Mapping[str, pd.DataFrame], findings: Findings) 
             raise
     finally:
         shutil.rmtree(being_written, ignore_errors=True)
+    kept = sorted((path for path in folder.parent.iterdir() if not path.name.startswith(".")), key=_written_at)
+    for old in kept[:-MOST_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another run has just taken it away
+        return 0.0
