@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -17,7 +17,7 @@ from babel import Locale, UnknownLocaleError
 from babel.numbers import get_currency_precision, list_currencies
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from retention_kit.errors import ConfigError, UsageError, listed, near_miss, unknown_name
+from retention_kit.errors import ConfigError, UsageError, listed, near_miss, shown, unknown_name, unopened
 
 GROUP = "ALL"
 """The code of all markets together; no market may take it."""
@@ -26,7 +26,22 @@ Grain = Literal["day", "week", "month", "quarter", "year"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_DECIMAL = Annotated[Decimal, BeforeValidator(lambda value: Decimal(str(value)))]
+
+def _decimal(value: Any) -> Decimal:
+    try:
+        return Decimal(str(value))
+    except InvalidOperation as why:
+        raise ValueError(f"'{shown(value)}' is not a number such as \"13.50\"") from why
+
+
+def _several(value: Any) -> Any:
+    """Return one text as a list of one; a list as it is."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+_DECIMAL = Annotated[Decimal, BeforeValidator(_decimal)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+"""One text or a list of texts."""
 
 
 class Strict(BaseModel):
@@ -47,7 +62,7 @@ class Market(Strict):
 
     code: str
     name: str = Field(min_length=1)
-    languages: tuple[str, ...] = Field(min_length=1, strict=False)
+    languages: Texts = Field(min_length=1)
     currency: str
     time_zone: str
     week_start: Literal["monday", "sunday", "saturday"] = "monday"
@@ -56,7 +71,7 @@ class Market(Strict):
     gross_margin: float | None = Field(default=None, gt=0, le=1)
     acquisition_cost: _DECIMAL | None = Field(default=None, ge=0)
     minor_digits: int | None = Field(default=None, ge=0, le=6)
-    aliases: tuple[str, ...] = Field(default=(), strict=False)
+    aliases: Texts = ()
 
     @field_validator("code")
     @classmethod
@@ -180,6 +195,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as why:
         raise ConfigError(f"There is no file '{path.name}'.", found=_beside(path), to_try="check the path") from why
+    except OSError as why:
+        raise unopened(path.name, why, error=ConfigError) from why
     except UnicodeDecodeError as why:
         raise ConfigError(f"{path.name} is not UTF-8 text.", to_try="save it as UTF-8") from why
     except tomllib.TOMLDecodeError as why:
@@ -217,8 +234,37 @@ def _told(error: Any, model: type[BaseModel]) -> tuple[str, str]:
         )
     if error["type"] == "missing":
         return f"no '{place}'", f"add '{place}'"
+    if error["type"] in _PLAIN:
+        return f"'{place}': should be {_PLAIN[error['type']]}", f"{error['loc'][-1]} = {_example(error)}"
     text = error["msg"].removeprefix("Value error, ")
     return f"'{place}': {text}", f"correct '{place}'"
+
+
+_PLAIN = {
+    "tuple_type": "a list of texts",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "string_type": "a text in quotes",
+    "bool_type": "true or false, without quotes",
+}
+_EXAMPLES = {
+    "aliases": '["Nederland"]',
+    "languages": '["nl-NL"]',
+    "date_format": '["%d-%m-%Y"]',
+    "lifespan": '{ value = 10, unit = "month" }',
+    "expected": "{ no_customer_id = 0.26 }",
+    "as_of": '"2026-01-01"',
+    "tuple_type": '["…"]',
+    "dict_type": "{ … }",
+    "model_type": "{ … }",
+    "string_type": '"…"',
+    "bool_type": "true",
+}
+
+
+def _example(error: Any) -> str:
+    """Return what could stand in the place of a value of the wrong type."""
+    return _EXAMPLES.get(str(error["loc"][-1]), _EXAMPLES[error["type"]])
 
 
 def _keys(model: type[BaseModel], within: Iterable[str]) -> list[str]:

@@ -3,8 +3,11 @@
 An error never carries a customer's data: names of tables, columns, markets, files and counts only.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 class KitError(Exception):
@@ -49,10 +52,20 @@ def _indented(text: str) -> str:
     return text.replace("\n", "\n         ")
 
 
+def shown(name: object, *, most: int = 40) -> str:
+    """Return a name that a file gives as it may be printed: one line, nothing hidden or reordered, not too long.
+
+    Control characters, those that turn the direction of writing and unassigned ones become U+FFFD.
+    """
+    text = str(name)
+    text = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join("\ufffd" if unicodedata.category(letter) in _UNPRINTABLE else letter for letter in text)
+
+
 def listed(names: Iterable[object], *, most: int = 12) -> str:
     """Return names in quotes, separated by commas, at the most `most` of them."""
     names = list(names)
-    text = ", ".join(f"'{name}'" for name in names[:most])
+    text = ", ".join(f"'{shown(name)}'" for name in names[:most])
     return f"{text} and {len(names) - most} more" if len(names) > most else text or "nothing"
 
 
@@ -68,9 +81,18 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, error: type[KitE
     known = list(known)
     near = near_miss(name, known)
     return error(
-        f"There is no {kind} '{name}'.",
+        f"There is no {kind} '{shown(name)}'.",
         found=listed(known),
         to_try=f"'{near}'" if near else f"one of the {len(known)} above" if known else "",
+    )
+
+
+def unopened(name: str, why: OSError, *, error: type[KitError] = DataError) -> KitError:
+    """Return the error for a file that is there and cannot be opened."""
+    return error(
+        f"'{shown(name)}' cannot be opened.",
+        found=why.strerror or type(why).__name__,
+        to_try="a file that you may read",
     )
 
 
@@ -78,5 +100,5 @@ def missing_column(table: str, column: str, found: Iterable[str], *, where: str)
     """Return the error for a table without a column it needs; names the near miss."""
     found = list(found)
     near = near_miss(column, found)
-    rename = f"rename '{near}' to '{column}', or map it in {where}" if near else f"map it in {where}"
+    rename = f"rename '{shown(near)}' to '{column}', or map it in {where}" if near else f"map it in {where}"
     return DataError(f"{table} lacks '{column}'.", found=listed(found), to_try=rename)

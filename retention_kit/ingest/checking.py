@@ -1,19 +1,25 @@
 """A look at a source before it is counted: how much is there, from when to when, and all that is wrong, at once."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from retention_kit.errors import KitError
+from retention_kit.errors import KitError, shown
 from retention_kit.ingest.findings import Finding, Findings
-from retention_kit.ingest.loading import loaded, verdict
+from retention_kit.ingest.loading import loaded
 from retention_kit.ingest.profile import Source
+from retention_kit.ingest.read import literal
 from retention_kit.ingest.tables import TABLES, Kind
+from retention_kit.ingest.zones import DAY_US
 from retention_kit.periods import as_of_instant
 
 Counts = tuple[tuple[str, int], ...]
+
+_MOST_DAYS_BEFORE = 60
+"""How many days the last order may lie before `as_of` without a note."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Checked:
     n_rows : rows that are left.
     first, last : earliest and latest time of its first column of times, ISO 8601 in UTC; None where none.
     markets, currencies : (name, rows), most rows first.
+    n_cancelled : orders that are cancelled.
     """
 
     table: str
@@ -33,6 +40,7 @@ class Checked:
     last: str | None
     markets: Counts
     currencies: Counts
+    n_cancelled: int
 
 
 @dataclass(frozen=True)
@@ -64,19 +72,28 @@ class CheckReport:
         lines = [f"{checked.table}: {checked.n_rows:,} rows{span}"]
         lines += [f"  markets   {_listed(checked.markets)}"] if checked.markets else []
         lines += [f"  currency  {_listed(checked.currencies)}"] if checked.currencies else []
+        lines += [f"  cancelled {checked.n_cancelled:,} of {checked.n_rows:,}"] if checked.n_cancelled else []
         return lines + [_finding_line(f) for f in self.findings.rows if f.table == checked.table]
 
 
 def check(source: Source) -> CheckReport:
     """Return what is in a source and all that is wrong with it, at once; nothing it finds is raised."""
     with duckdb.connect() as connection:
+        _confine(connection, source)
         findings, wrong = loaded(source, connection)
         there = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         tables = tuple(_checked(name, connection) for name in TABLES if name in there)
-        wrong = [*wrong, *verdict(findings, connection)]
-        late = _after_as_of(source, connection) if "orders" in there else ()
-    findings = Findings((*findings.rows, *late), findings.max_refused, findings.expected, findings.where)
+        noted = (*_no_cancellation(source, tables), *_around_as_of(source, tables, connection))
+    findings = Findings((*findings.rows, *noted), findings.max_refused, findings.expected, findings.where)
     return CheckReport(source.name, tables, findings, tuple(wrong))
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Let the engine read the files of the source, and what is made of them on the way, and nothing else."""
+    files = [str(path) for table in source.files for path in source.paths(table)]
+    connection.execute(f"SET allowed_paths = [{', '.join(map(literal, files))}]")
+    connection.execute(f"SET allowed_directories = [{literal(tempfile.gettempdir())}]")
+    connection.execute("SET enable_external_access = false")
 
 
 def _checked(table: str, connection: duckdb.DuckDBPyConnection) -> Checked:
@@ -84,7 +101,10 @@ def _checked(table: str, connection: duckdb.DuckDBPyConnection) -> Checked:
     times = [c.engine_name for c in TABLES[table] if c.kind is Kind.INSTANT and c.engine_name in columns]
     time = times[0] if times else None
     span = f"min({time}), max({time})" if time else "NULL, NULL"
-    n_rows, first, last = connection.execute(f"SELECT count(*), {span} FROM {table}").fetchall()[0]
+    cancelled = "count(*) FILTER (cancelled)" if "cancelled" in columns else "0"
+    n_rows, n_cancelled, first, last = connection.execute(
+        f"SELECT count(*), {cancelled}, {span} FROM {table}"
+    ).fetchall()[0]
     return Checked(
         table,
         n_rows,
@@ -92,6 +112,7 @@ def _checked(table: str, connection: duckdb.DuckDBPyConnection) -> Checked:
         _iso(last),
         _counted(table, "market", columns, connection),
         _counted(table, "currency", columns, connection),
+        n_cancelled,
     )
 
 
@@ -104,19 +125,38 @@ def _counted(table: str, column: str, columns: Sequence[str], connection: duckdb
     return tuple(rows)
 
 
-def _after_as_of(source: Source, connection: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
-    """Return how many orders lie at or after the profile's `as_of`, each by its market's clock."""
-    if source.as_of is None:
+def _no_cancellation(source: Source, tables: Sequence[Checked]) -> tuple[Finding, ...]:
+    """Return a note where the profile says what marks a cancelled order, and no order is one."""
+    sql = source.profile.table("orders").columns.get("cancelled")
+    of = sum(checked.n_rows for checked in tables if checked.table == "orders" and not checked.n_cancelled)
+    if sql is None or not of:
+        return ()
+    text = f"none of {of:,} orders is cancelled by cancelled = {shown(sql, most=80)}: is it written as in the file?"
+    return (Finding("orders", "no_cancellation", 0, of, "note", text),)
+
+
+def _around_as_of(
+    source: Source, tables: Sequence[Checked], connection: duckdb.DuckDBPyConnection
+) -> tuple[Finding, ...]:
+    """Return how many orders lie at or after the profile's `as_of`, each by its market's clock; or none near it."""
+    of = sum(checked.n_rows for checked in tables if checked.table == "orders")
+    if source.as_of is None or not of:
         return ()
     ends = " ".join(
         f"WHEN '{code}' THEN {as_of_instant(source.as_of, zone=market.zone)[0]}"
         for code, market in source.markets.items()
     )
-    n, of = connection.execute(
-        f"SELECT count(*) FILTER (ordered_us >= CASE market {ends} END), count(*) FROM orders"
+    before = f"(CASE market {ends} END - ordered_us)"
+    n, days = connection.execute(
+        f"SELECT count(*) FILTER ({before} <= 0), min({before}) // {DAY_US} FROM orders"
     ).fetchall()[0]
-    text = f"{n:,} of {of:,} orders lie after as_of {source.as_of}; they are not counted"
-    return (Finding("orders", "after_as_of", n, of, "note", text),) if n else ()
+    if n:
+        text = f"{n:,} of {of:,} orders lie after as_of {source.as_of}; they are not counted"
+        return (Finding("orders", "after_as_of", n, of, "note", text),)
+    if days <= _MOST_DAYS_BEFORE:
+        return ()
+    text = f"the last order is {days:,} days before as_of {source.as_of}: whoever bought until then looks lost"
+    return (Finding("orders", "long_before_as_of", of, of, "note", text),)
 
 
 def _iso(us: int | None) -> str | None:

@@ -85,11 +85,20 @@ class Findings:
 
     def advice(self, table: str) -> list[str]:
         """Return what mends the refusals of a table."""
-        advice = [advice_on(finding, where=self.where) for finding in self._refused(table)]
         return [
-            *dict.fromkeys(text for text in advice if text),
+            *self._particular_advice(table),
             f"correct the export, or raise max_refused, or declare the share as [expected], in {self.where}",
         ]
+
+    def advice_on_none(self, table: str) -> list[str]:
+        """Return what brings back a table of which no row is left: no share allowed would."""
+        left_out = any(f.table == table and f.reason == "left_out" for f in self.rows)
+        advice = [f"correct 'where' under [{table}] in {self.where}"] if left_out else []
+        return [*self._particular_advice(table), *advice] or ["correct the export"]
+
+    def _particular_advice(self, table: str) -> list[str]:
+        advice = [advice_on(finding, where=self.where) for finding in self._refused(table)]
+        return list(dict.fromkeys(text for text in advice if text))
 
 
 def advice_on(finding: Finding, *, where: str) -> str:

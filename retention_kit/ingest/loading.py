@@ -1,5 +1,6 @@
 """All tables of a source, converted and checked, in the engine; what was wrong told at once."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from retention_kit.errors import DataError, KitError, listed, missing_column, near_miss
+from retention_kit.config import Markets
+from retention_kit.errors import DataError, KitError, listed, missing_column, near_miss, shown
 from retention_kit.ingest.convert import (
     Conversion,
     conversion,
@@ -51,7 +53,7 @@ def load(source: Source, connection: duckdb.DuckDBPyConnection) -> Findings:
         several currencies without rates, more refused rows than the source allows.
     """
     findings, wrong = loaded(source, connection)
-    for error in [*wrong, *verdict(findings, connection)]:
+    for error in wrong:
         raise error
     return findings
 
@@ -59,7 +61,7 @@ def load(source: Source, connection: duckdb.DuckDBPyConnection) -> Findings:
 def loaded(source: Source, connection: duckdb.DuckDBPyConnection) -> tuple[Findings, list[KitError]]:
     """Load as `load` does, but return the errors about what the data say instead of raising the first."""
     rows: list[Finding] = []
-    wrong: list[KitError] = []
+    wrong: dict[str, list[KitError]] = {}
     _create_market_names(source, connection)
     for table in _in_order(source):
         try:
@@ -68,11 +70,12 @@ def loaded(source: Source, connection: duckdb.DuckDBPyConnection) -> tuple[Findi
         except KitError as why:
             found, errors = [], [why]
         rows += found
-        wrong += errors
+        wrong[table] = errors
     connection.execute("DROP TABLE market_names; DROP TABLE IF EXISTS homes; DROP TABLE IF EXISTS local_days")
     profile = source.profile
     told = Findings(tuple(rows), source.max_refused, dict(profile.expected), source.where)
-    return told, wrong
+    errors = [error for errors in wrong.values() for error in errors]
+    return told, [*errors, *_verdict(told, connection, explained=bool(wrong.get("orders")))]
 
 
 def _in_order(source: Source) -> list[str]:
@@ -180,7 +183,7 @@ def _told(table: _Table, name: str, why: str) -> KitError:
         )
     return DataError(
         f"{place} cannot make '{name}'.",
-        found=why.splitlines()[0],
+        found=shown(why.splitlines()[0], most=200),
         to_try="an expression of DuckDB's SQL over the file's columns",
     )
 
@@ -300,7 +303,7 @@ def _refused(table: _Table, of: int, *, unit: str) -> tuple[list[Finding], list[
         more = ""
         if reason == "unknown_market":
             names = _unknown_markets(table)
-            more = f": {_counted(names)}"
+            more = f": {_markets_told(table, names)}"
             severity = "warning" if table.source.unknown_markets == "ignore" else "refused"
             errors += [_unknown_market_error(table, names)] if severity == "refused" else []
         elif reason == "no_exchange_rate" and "exchange_rates" not in table.source.files:
@@ -320,27 +323,56 @@ def _unknown_markets(table: _Table) -> list[tuple[str, int]]:
 
 
 def _counted(names: Sequence[tuple[str, int]], *, most: int = 12) -> str:
-    told = ", ".join(f"'{name}' ({n:,})" for name, n in names[:most])
+    told = ", ".join(f"'{shown(name)}' ({n:,})" for name, n in names[:most])
     return f"{told} and {len(names) - most} more" if len(names) > most else told
 
 
+_MOST_NAMED, _MOST_NAMED_IF_RARE = 30, 5
+
+
+def _are_nameable(table: _Table, names: Sequence[tuple[str, int]]) -> bool:
+    """Return whether unknown markets may be told by name: not if they are many, or look like customers."""
+    rare = all(n <= 2 for _, n in names)
+    if len(names) > (_MOST_NAMED_IF_RARE if rare else _MOST_NAMED):
+        return False
+    if any(re.search(r"\d{3}|@", name) for name, _ in names):
+        return False
+    same = "unknown__ IS NOT NULL AND unknown__ = customer_id"
+    return not table.one(f"SELECT count(*) FILTER ({same}) FROM {table.name}")[0]
+
+
+def _markets_told(table: _Table, names: Sequence[tuple[str, int]]) -> str:
+    """Return unknown markets with their rows; without their names where these could be customers."""
+    if _are_nameable(table, names):
+        return _counted(names)
+    return f"{len(names):,} values that look like ids, not names of markets; they are not shown"
+
+
 def _unknown_market_error(table: _Table, names: Sequence[tuple[str, int]]) -> KitError:
-    markets = table.source.markets
-    near = {name: near_miss(name, markets.by_written_name) for name, _ in names}
-    advice = [
-        f"'{name}' may be {markets.by_written_name[known]}: add it to its aliases in {markets.where}"
-        for name, known in near.items()
-        if known
-    ]
+    declare = f"declare what is missing in {table.source.markets.where}, or leave it out: --unknown-markets ignore"
+    nameable = _are_nameable(table, names)
+    look = f"look which column [{table.name}.columns] of {table.source.where} makes the market of"
     return DataError(
         f"{table.name} names a market that is not declared."
         if len(names) == 1
-        else f"{table.name} names {len(names)} markets that are not declared.",
-        found=_counted(names),
-        to_try="\n".join(
-            [*advice[:3], f"declare what is missing in {markets.where}, or leave it out: --unknown-markets ignore"]
-        ),
+        else f"{table.name} names {len(names):,} markets that are not declared.",
+        found=_markets_told(table, names),
+        to_try="\n".join([*(_alias_advice(table.source.markets, names) if nameable else [look]), declare]),
     )
+
+
+def _alias_advice(markets: Markets, names: Sequence[tuple[str, int]]) -> list[str]:
+    """Return, for at most three markets, the line that makes unknown names other names of theirs."""
+    meant: dict[str, list[str]] = {}
+    for name, _ in names:
+        near = near_miss(name, markets.by_written_name)
+        if near and shown(name) == name:
+            meant.setdefault(markets.by_written_name[near], []).append(name)
+    return [
+        f"{listed(new)} may be {code}: give {code} the line "
+        f"aliases = {json.dumps([*markets[code].aliases, *new], ensure_ascii=False)} in {markets.where}"
+        for code, new in list(meant.items())[:3]
+    ]
 
 
 def _no_rates_error(table: _Table, n: int) -> KitError:
@@ -458,11 +490,16 @@ def _afterwards(table: _Table, of: int) -> list[Finding]:
     ]
 
 
-def verdict(findings: Findings, connection: duckdb.DuckDBPyConnection) -> list[KitError]:
-    """Return why what is left of the tables must not be counted: nothing left, or too much refused."""
+def _verdict(findings: Findings, connection: duckdb.DuckDBPyConnection, *, explained: bool) -> list[KitError]:
+    """Return why what is left of the tables must not be counted: nothing left, or too much refused.
+
+    Parameters
+    ----------
+    explained : whether an error about the orders is told already, which no order being left would repeat.
+    """
     there = "orders" in _created(connection)
     if there and not connection.execute("SELECT count(*) FROM orders").fetchall()[0][0]:
-        return [_nothing_left(findings)]
+        return [] if explained else [_nothing_left(findings)]
     try:
         findings.raise_if_too_many()
     except KitError as why:
@@ -475,5 +512,5 @@ def _nothing_left(findings: Findings) -> KitError:
     return DataError(
         "No order is left: every row was refused or left out." if found else "orders has no rows.",
         found="\n".join(found),
-        to_try="\n".join(findings.advice("orders")) if found else "another file, or export it again",
+        to_try="\n".join(findings.advice_on_none("orders")) if found else "another file, or export it again",
     )

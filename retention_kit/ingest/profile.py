@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from glob import glob
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,20 +18,30 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from retention_kit.config import (
     Markets,
     Strict,
+    Texts,
     markets_of,
     project_root,
     read_markets,
     read_toml,
     validated,
 )
-from retention_kit.errors import ConfigError, UsageError, listed, near_miss, unknown_name
+from retention_kit.errors import ConfigError, UsageError, listed, near_miss, shown, unknown_name
+from retention_kit.ingest.expressions import refuse_other_than_expressions
 from retention_kit.ingest.findings import ALL_REASONS
 from retention_kit.ingest.tables import TABLES
 
 READABLE = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 """How names of files end that can be read."""
 
-_TEXTS = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else tuple(value))]
+_NOT_OF_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
+
+
+def _iso(value: Any) -> Any:
+    """Return a date or time of TOML, written without quotes, as its text."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+_DATE = Annotated[str, BeforeValidator(_iso)]
 
 
 class TableProfile(Strict):
@@ -56,7 +67,7 @@ class TableProfile(Strict):
     quote: str = Field(default='"', min_length=1, max_length=1)
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ".", ",", " ", "'", "’", "\u00a0", "\u202f"] = ""
-    date_format: _TEXTS = ()
+    date_format: Texts = ()
     time_zone: str | None = None
     currency: str | None = None
     where: str | None = None
@@ -67,9 +78,13 @@ class TableProfile(Strict):
     @classmethod
     def _is_an_encoding(cls, encoding: str) -> str:
         try:
-            return codecs.lookup(encoding).name
-        except LookupError as why:
-            raise ValueError(f"'{encoding}' is not an encoding, such as 'utf-8' or 'cp1252'") from why
+            "a".encode(encoding)  # codecs such as base64 are known, and no encodings of text
+            name = codecs.lookup(encoding).name
+        except (LookupError, UnicodeError):
+            name = "undefined"
+        if name.replace("-", "_") in _NOT_OF_FILES:
+            raise ValueError(f"'{shown(encoding)}' is not an encoding of text, such as 'utf-8' or 'cp1252'")
+        return name
 
     @field_validator("time_zone")
     @classmethod
@@ -121,7 +136,7 @@ class Profile(Strict):
     title: str = ""
     licence: str = ""
     note: str = ""
-    as_of: str | None = None
+    as_of: _DATE | None = None
     min_cell: int = Field(default=10, ge=3)
     refund_policy: Literal["order", "processed"] = "order"
     free_orders: Literal["left_out", "kept"] = "left_out"
@@ -137,6 +152,13 @@ class Profile(Strict):
     assignments: TableProfile | None = None
     subscriptions: TableProfile | None = None
     exchange_rates: TableProfile | None = None
+
+    @field_validator("markets", mode="before")
+    @classmethod
+    def _are_a_path_or_tables(cls, markets: Any) -> Any:
+        if not isinstance(markets, str | Mapping):
+            raise ValueError("neither the path of a markets.toml, in quotes, nor tables such as [markets.NL]")
+        return markets
 
     @field_validator("expected")
     @classmethod
@@ -285,11 +307,15 @@ def _table_profile(table: str, values: Any, *, where: str) -> TableProfile:
             raise unknown_name(f"column of {table}", column, known, error=ConfigError)
     if profile.group_by_order and table != "orders":
         raise ConfigError(f"{where} cannot be grouped by order.", to_try="group_by_order only under [orders]")
+    asked = profile.columns if profile.where is None else {**profile.columns, "where": profile.where}
+    refuse_other_than_expressions(asked, where=where)
     return profile
 
 
 def _located(data: str) -> Path:
     """Return the profile or folder that `data` names."""
+    if not data.strip():
+        raise UsageError("No data are named.", to_try="a profile in data/sources, such as sample, or a folder")
     if data.endswith(".toml"):
         return _from_here_or_project(data)
     sources = project_root() / "data" / "sources"
@@ -350,6 +376,8 @@ def _given_files(files: Mapping[str, str]) -> dict[str, str]:
     for table in files:
         if table not in TABLES:
             raise unknown_name("table", table, TABLES)
+        if not str(files[table]).strip():
+            raise UsageError(f"No file of {table} is named.", to_try=f"{table}=path/to/{table}.parquet")
     return {table: str(_from_here_or_project(str(file))) for table, file in files.items()}
 
 
@@ -371,7 +399,7 @@ def _no_orders(path: Path, named: Mapping[str, str]) -> UsageError:
 def _paths(file: str, *, table: str) -> list[Path]:
     path = Path(file)
     if path.is_dir():
-        found = sorted(inside for inside in path.iterdir() if inside.name.endswith(READABLE))
+        found = sorted(inside for inside in path.iterdir() if _is_a_part(inside))
     elif path.exists():
         found = [path]
     else:
@@ -386,6 +414,10 @@ def _paths(file: str, *, table: str) -> list[Path]:
     return found
 
 
+def _is_a_part(path: Path) -> bool:
+    return path.name.endswith(READABLE) and not path.name.startswith(".")
+
+
 def _siblings(path: Path) -> list[Path]:
     folder = path if path.is_dir() else path.parent
     return sorted(inside for inside in folder.iterdir() if inside.is_file()) if folder.is_dir() else []
@@ -395,4 +427,11 @@ def _markets(profile: Profile, path: Path) -> Markets:
     if not isinstance(profile.markets, str):
         return markets_of(profile.markets, where=path.name)
     beside = (path if path.is_dir() else path.parent) / profile.markets
-    return read_markets(beside if beside.is_file() else project_root() / "data" / profile.markets)
+    named = beside if beside.is_file() else project_root() / "data" / profile.markets
+    if path.is_file() and named.resolve() == path.resolve():
+        raise ConfigError(
+            f"{path.name} names itself as the file of its markets.",
+            found=f'markets = "{profile.markets}"',
+            to_try='markets = "markets.toml", or the markets themselves as [markets.NL], …',
+        )
+    return read_markets(named)

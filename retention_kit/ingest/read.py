@@ -14,10 +14,11 @@ from pathlib import Path
 
 import duckdb
 
-from retention_kit.errors import DataError, KitError, listed
+from retention_kit.errors import DataError, KitError, listed, shown, unopened
 from retention_kit.ingest.profile import Source, TableProfile
 
 _CHUNK = 1 << 22
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATORS = {";": "a semicolon", "\t": "a tab", ",": "a comma", "|": "a bar"}
 
 
@@ -42,8 +43,7 @@ def raw(source: Source, table: str, connection: duckdb.DuckDBPyConnection) -> It
     view, paths = f"raw_{table}", source.paths(table)
     declared = source.profile.table(table)
     for path in paths:
-        if path.stat().st_size == 0:
-            raise DataError(f"{path.name} is empty.", to_try=f"export {table} again")
+        _check_readable(path, declared, table, where=source.where)
     if all(path.name.endswith((".parquet", ".pq")) for path in paths):
         columns = _offer_parquet(paths, view, connection)
         yield Raw(view, columns, _n_rows(view, connection), 0)
@@ -53,6 +53,20 @@ def raw(source: Source, table: str, connection: duckdb.DuckDBPyConnection) -> It
         columns, n_unreadable = _offer_text(paths, declared, view, connection, Path(folder), where=source.where)
     yield Raw(view, columns, _n_rows(view, connection) + n_unreadable, n_unreadable)
     connection.execute(f"DROP VIEW {view}; DROP TABLE {view}_text")
+
+
+def _check_readable(path: Path, declared: TableProfile, table: str, *, where: str) -> None:
+    if not path.is_file():
+        raise DataError(f"'{shown(path.name)}' of {table} is no file.", to_try="the files themselves, each by its name")
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+    except OSError as why:
+        raise unopened(path.name, why) from why
+    if not start:
+        raise DataError(f"{path.name} is empty.", to_try=f"export {table} again")
+    if start in _UTF_16 and not declared.encoding.startswith("utf-16"):
+        raise _wrong_encoding(path, declared.encoding, where=where)
 
 
 def quoted(name: str) -> str:
@@ -172,6 +186,13 @@ def _n_unreadable(
 
 
 def _wrong_encoding(path: Path, encoding: str, *, where: str) -> KitError:
+    with path.open("rb") as file:
+        if file.read(2) in _UTF_16:
+            return DataError(
+                f"{path.name} is not text in {encoding}.",
+                found='the mark of UTF-16 at its start, as in Excel\'s "Unicode text"',
+                to_try=f'declare encoding = "utf-16" in {where}, and separator = "\\t" where tabs separate it',
+            )
     return DataError(
         f"{path.name} is not text in {encoding}.",
         to_try=f'declare its encoding in {where}, such as encoding = "cp1252"',
@@ -215,7 +236,14 @@ def _header(utf8: Path, path: Path, declared: TableProfile, *, where: str) -> li
     except UnicodeError:
         raise _wrong_encoding(path, declared.encoding, where=where) from None
     rows = csv.reader(io.StringIO(first), delimiter=declared.separator, quotechar=declared.quote)
-    header = [name.strip() for name in next(iter(rows), [])]
+    try:
+        header = [name.strip() for name in next(iter(rows), [])]
+    except csv.Error:  # one name that goes on for 131,072 characters
+        raise DataError(
+            f"{path.name} has a header that cannot be read.",
+            found=f"a first line of {len(first):,} characters or more, separated as declared too rarely",
+            to_try=f"names of columns in the first line, with the separator and quote declared in {where}",
+        ) from None
     header = [name or f"column{number}" for number, name in enumerate(header, 1)] if any(header) else []
     if not header:
         raise DataError(f"{path.name} has no header.", to_try="names of columns in the first line")

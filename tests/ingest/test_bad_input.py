@@ -94,11 +94,13 @@ def test_an_expression_over_a_column_that_is_not_there(export, orders_of):
 
 
 def test_an_expression_that_is_no_sql(export, orders_of):
-    source = export(orders_of(GOOD), profile='[orders.columns]\namount = "amount +"\n')
-    assert error_of(source) == (
+    with pytest.raises(ConfigError) as error:
+        export(orders_of(GOOD), profile='[orders.columns]\namount = "amount +"\n')
+    assert str(error.value) == (
         "shop.toml [orders] cannot make 'amount'.\n"
-        '  found: Parser Error: syntax error at or near ")"\n'
-        "  try:   an expression of DuckDB's SQL over the file's columns"
+        '  found: syntax error at or near ")"\n'
+        "  try:   one expression over the file's columns, "
+        'such as "Status = \'Geannuleerd\'" or "Quantity * UnitPrice"'
     )
 
 
@@ -168,8 +170,7 @@ def test_every_row_refused_for_its_date(export, orders_of):
     assert error_of(export(orders_of("1,c,NL,01-02-2025,9.95,EUR", "2,c,NL,31-02-2025,9.95,EUR"))) == (
         "No order is left: every row was refused or left out.\n"
         "  found: 2 of 2 orders have an ordered_at that is not a date as declared\n"
-        '  try:   declare how [orders] writes dates, such as date_format = "%d-%m-%Y", in shop.toml\n'
-        f"         {CORRECT}"
+        '  try:   declare how [orders] writes dates, such as date_format = "%d-%m-%Y", in shop.toml'
     )
 
 
@@ -187,8 +188,7 @@ def test_times_without_offset_or_zone(export, orders_of):
     assert error_of(export(orders_of("1,c,NL,2025-02-01 10:00,9.95,EUR"))) == (
         "No order is left: every row was refused or left out.\n"
         "  found: 1 of 1 orders have an ordered_at without an offset, and no time_zone is declared\n"
-        '  try:   declare time_zone under [orders], such as time_zone = "market", in shop.toml\n'
-        f"         {CORRECT}"
+        '  try:   declare time_zone under [orders], such as time_zone = "market", in shop.toml'
     )
 
 
@@ -197,7 +197,7 @@ def test_unknown_markets_are_named_with_counts_and_near_misses(export, orders_of
     assert error_of(export(orders_of(*rows))) == (
         "orders names 2 markets that are not declared.\n"
         "  found: 'Nederland' (2), 'XX' (1)\n"
-        "  try:   'Nederland' may be NL: add it to its aliases in shop.toml\n"
+        "  try:   'Nederland' may be NL: give NL the line aliases = [\"Nederland\"] in shop.toml\n"
         "         declare what is missing in shop.toml, or leave it out: --unknown-markets ignore"
     )
 
