@@ -11,6 +11,7 @@ _HOMES = {
     "Parameter": "parameters",
     "parsed": "parameters",
     "read_notebook": "parameters",
+    "InterruptedRunError": "reports",
     "Result": "reports",
     "Run": "reports",
     "exit_code": "reports",

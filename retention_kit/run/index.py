@@ -1,9 +1,8 @@
 """The index of a folder of reports: markets by name, their headlines from the twins, what failed and why."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ WORDS = {
     "market": "Market",
     "status": "Status",
     "as_of": "as of",
+    "data": "Data:",
     "twin_of": "The numbers as JSON:",
     "definitions": "What the numbers mean",
     "local_money": "Amounts are in each market's own currency. Markets are listed by name; "
@@ -47,29 +47,41 @@ STATUSES = {
 _KEPT = {"stale": "The last good report is kept.", "failed": "There is no earlier report."}
 
 
+_BETWEEN_TWO_DAYS = {"customer_retention_rate"}
+"""Headlines that compare a first day with a last one: both are named, even where the last one is `as_of`."""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """A headline as it is shown, and below it the interval and the number of customers it rests on."""
+    """A headline as it is shown, the time it is of, and below it its interval, its n, or why it is absent."""
 
     shown: str
-    sub: str
+    sub: tuple[str, ...] = ()
+    window: str = ""
     known: bool = True
-    wraps: bool = True
 
 
 @dataclass(frozen=True)
 class Column:
-    """A headline that at least one market has."""
+    """A headline that at least one market has; `window` is the time it is of, where all markets agree."""
 
     id: str
     label: str
     definition: str
+    window: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The label in at most two lines, the longer one as short as can be."""
+        words = self.label.split()
+        cuts = [(" ".join(words[:n]), " ".join(words[n:])) for n in range(len(words), 0, -1)]
+        return tuple(filter(None, min(cuts, key=lambda cut: max(map(len, cut))))) if words else ()
 
 
 def write_index(out: Path, *, language: str = "en") -> None:
     """Write `index.html` from what lies in the folder: `run.json`, the reports and their twins."""
     known = record.read(out)
-    twins = {market: _twin(out / f"{market}.json") for market in known["markets"]}
+    twins = {market: record.twin_of(out, market) for market in known["markets"]}
     html = index_page(known, twins, out=out, language=language)
     write_whole({out / "index.html": html.encode("utf-8")})
 
@@ -96,30 +108,35 @@ def index_page(known: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]],
         words=WORDS,
         columns=columns,
         rows=rows,
+        data=", ".join(_all_data(known, twins)),
         troubled=[row for row in rows if row["reason"]],
         definitions=[(column.label, column.definition) for column in columns if column.definition],
         footer=_footer(known),
     )
 
 
-def _twin(path: Path) -> dict[str, Any]:
-    try:
-        twin = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return twin if isinstance(twin, dict) else {}
-
-
 def _headlines(twin: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {headline["id"]: headline for headline in twin.get("headlines", [])}
+
+
+def _all_data(known: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the names of the data that the markets' reports are of: one, unless a folder has a longer history."""
+    named = {record.data_of(entry, twins.get(market, {})) for market, entry in known["markets"].items()}
+    return sorted(named - {""})
 
 
 def _columns(twins: Mapping[str, Mapping[str, Any]]) -> list[Column]:
     """Return a column for each headline that any twin has."""
     found: dict[str, Column] = {}
+    windows: dict[str, set[str]] = {}
     for twin in twins.values():
         for key, headline in _headlines(twin).items():
             found.setdefault(key, Column(key, headline.get("label", key), headline.get("definition", "")))
+            if headline.get("value") is not None:
+                windows.setdefault(key, set()).add(_window(headline))
+    for key, seen in windows.items():
+        if len(seen) == 1:
+            found[key] = replace(found[key], window=seen.pop())
     return [next(found[key] for key in group if key in found) for group in HEADLINES if found.keys() & set(group)]
 
 
@@ -155,24 +172,37 @@ def _status(entry: Mapping[str, Any]) -> str:
 
 
 def _cell(headline: Mapping[str, Any] | None, *, language: str) -> Cell:
-    """Return a headline's cell: a share with its interval and its n, a hidden value with its reason."""
+    """Return a headline's cell: its value with its interval and its n, or a dash with the reason."""
     if headline is None:
-        return Cell("–", "", known=False)
+        return Cell("–", known=False)
     if headline.get("value") is None:
-        return Cell(headline.get("shown") or "–", headline.get("note", ""))
-    if headline.get("unit") != "share":
-        return Cell(headline["shown"], headline["unit"] if headline["id"].startswith("purchase_frequency") else "")
-    return Cell(
-        headline["shown"],
-        " · ".join(filter(None, [_interval(headline, language), _n(headline, language)])),
-        wraps=False,
-    )
+        return Cell(headline.get("shown") or "–", tuple(filter(None, [headline.get("note", "")])))
+    interval = _interval(headline, language)
+    told = [interval, _n(headline, language) if interval else "", _unit(headline)]
+    return Cell(headline["shown"], tuple(filter(None, told)), _window(headline))
+
+
+def _window(headline: Mapping[str, Any]) -> str:
+    """Return the time a headline is of: since when, where it reaches up to the `as_of` that its market names."""
+    window = headline.get("window") or ""
+    start, _, end = window.partition(" to ")
+    if headline["id"] in _BETWEEN_TWO_DAYS or not end or end != headline.get("as_of"):
+        return window
+    return f"since {start}"
+
+
+def _unit(headline: Mapping[str, Any]) -> str:
+    """Return the unit of a frequency whose label does not say per what it is."""
+    return headline["unit"] if headline["id"] == "purchase_frequency" else ""
 
 
 def _interval(headline: Mapping[str, Any], language: str) -> str:
+    """Return the interval as the twin shows it, else, for a share, from its ends; empty where it has none."""
     ends = [headline.get("lower"), headline.get("upper")]
     if None in ends:
         return ""
+    if headline.get("shown_interval") or headline.get("unit") != "share":
+        return headline.get("shown_interval", "")
     shown = [format_decimal(100 * end, "#,##0.0", locale=locale_of(language)) for end in ends]
     sign = re.search(r"\s?%$", headline["shown"])  # with the space before it that the value has, or has not
     return f"{shown[0]} – {shown[1]}{sign[0] if sign else ' %'}"

@@ -29,6 +29,7 @@ WORDS = {
     "skip": "Skip to the content",
     "contents": "Contents",
     "all_markets": "All markets",
+    "data": "Data:",
 }
 
 _LABELS = {
@@ -56,7 +57,11 @@ _ACTIVE += ["form", "input", "button", "audio", "video", "source"]
 _NUMBER = re.compile(r"[−+-]?[^\w\s]{0,2}\s?\d[\d\s.,'’]*\s?(?:[%‰×]|[A-Z]{3}|[^\w\s])?(?:\s?[–-]\s?\d[\d\s.,]*\s?%?)?")
 _SHORT = 16  # characters of a row's name that are kept on one line
 _MANY_COLUMNS = 9  # from the tenth on, a table is set closer
-_PERIOD = re.compile(r"\d{4}-[\dQW-]+")
+_LONG = 60  # characters from which on a cell is a text to be read
+_MOST_BESIDE_A_TEXT = 4  # columns a phone can show beside one another where one of them is a text
+_NAME_SHOWN, _NAME_TOLD = 60, 200  # characters of a name in a page, and in a title
+_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # what turns the rest of a line round
+_PERIOD = re.compile(r"\d{4}-[\dQW-]+(?:(?:, | to | – )\d{4}-[\dQW-]+)?")
 _ABSENT = {"", "–", "-", "—", "NaN", "<NA>", "None"}
 
 
@@ -68,7 +73,15 @@ class Heading:
     text: str
 
 
-def page(node: NotebookNode, *, market: str, name: str, language: str, footer: Sequence[tuple[str, str]]) -> str:
+def page(
+    node: NotebookNode,
+    *,
+    market: str,
+    name: str,
+    language: str,
+    footer: Sequence[tuple[str, str]],
+    data: str = "",
+) -> str:
     """Return the page of a notebook that ran, its title taken from the notebook's first heading.
 
     Parameters
@@ -76,11 +89,12 @@ def page(node: NotebookNode, *, market: str, name: str, language: str, footer: S
     node : the notebook with its outputs. Its HTML is made safe, not trusted; market and name are text.
     language : BCP 47, such as `da-DK`; written into the page after a check.
     footer : label and value of what the page was made of.
+    data : name of the data, for the page's head.
     """
     node, figures = _figures_apart(node)
     soup = BeautifulSoup(_fragment(node), "html.parser")
     _make_safe(soup)
-    title = _title(soup, otherwise=name)
+    title = _title(soup, otherwise=as_title(name))
     contents = _contents(soup)
     for table in soup.find_all("table"):
         _dress(table, soup)
@@ -97,6 +111,7 @@ def page(node: NotebookNode, *, market: str, name: str, language: str, footer: S
         contents=contents,
         fragment=Markup(fragment),
         footer=footer,
+        data=data,
     )
 
 
@@ -137,9 +152,21 @@ def locale_of(language: str) -> Locale:
         ) from why
 
 
+def shortened(text: str, most: int = _NAME_SHOWN) -> str:
+    """Return a text of at most so many characters, the last one an ellipsis where it was longer."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def as_title(text: str) -> str:
+    """Return a name as it stands where no markup can hold it: short, and not turning what follows it."""
+    return shortened(text.translate(_TURNS), _NAME_TOLD)
+
+
 @cache
 def _environment() -> Environment:
-    return Environment(loader=FileSystemLoader(TEMPLATE), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(loader=FileSystemLoader(TEMPLATE), autoescape=True, undefined=StrictUndefined)
+    environment.filters.update(shortened=shortened, as_title=as_title)
+    return environment
 
 
 @cache
@@ -218,7 +245,10 @@ def _title(soup: BeautifulSoup, *, otherwise: str) -> str:
     if heading is None:
         return otherwise
     text = heading.get_text(" ", strip=True)
+    around = heading.parent
     heading.decompose()
+    if around.name == "div" and not around.get_text(strip=True) and not around.find(True):
+        around.decompose()
     return text or otherwise
 
 
@@ -258,6 +288,9 @@ def _dress(table: Tag, soup: BeautifulSoup) -> None:
                 cell["class"] = [*cell.get("class", []), "rk-short"]
     if max((column for cells in rows for _, column in cells), default=0) >= _MANY_COLUMNS:
         table["class"] = [*table.get("class", []), "rk-wide"]
+    texts = _columns_to_read(body)
+    if texts:
+        _prepare_stacking(table, rows, body, texts=texts)
     for named in table.select("caption, .gt_title, .gt_subtitle"):
         if named.contents:
             named.contents[0].wrap(soup.new_tag("span", attrs={"class": "rk-still"}))
@@ -267,6 +300,41 @@ def _dress(table: Tag, soup: BeautifulSoup) -> None:
         "div", attrs={"class": "rk-scroll", "role": "region", "tabindex": "0", "aria-label": _label(table)}
     )
     table.wrap(region)
+
+
+def _columns_to_read(body: list[list[tuple[Tag, int]]]) -> set[int]:
+    """Return the columns of texts, if the table has more columns than a phone can show beside a text."""
+    if max((len(cells) for cells in body), default=0) <= _MOST_BESIDE_A_TEXT:
+        return set()
+    cells = (found for row in body for found in row)
+    return {column for cell, column in cells if not cell.get("colspan") and len(cell.get_text(" ", strip=True)) > _LONG}
+
+
+def _prepare_stacking(
+    table: Tag, rows: list[list[tuple[Tag, int]]], body: list[list[tuple[Tag, int]]], *, texts: set[int]
+) -> None:
+    """Let each row become a card on a narrow screen: every cell is told its column's name.
+
+    A table that is no longer shown as one keeps its roles for those who hear it.
+    """
+    head = next((cells for cells in reversed(rows) if cells not in body), [])
+    names = {column: cell.get_text(" ", strip=True) for cell, column in head}
+    table["class"] = [*table.get("class", []), "rk-stack"]
+    table["role"] = "table"
+    for part in table.find_all(["thead", "tbody", "tfoot", "tr"]):
+        part["role"] = "row" if part.name == "tr" else "rowgroup"
+    for cell, _ in head:
+        cell["role"] = "columnheader"
+    if head:
+        head[0][0].parent["class"] = [*head[0][0].parent.get("class", []), "rk-names"]
+    for cells in body:
+        for cell, column in cells:
+            text = cell.get_text(" ", strip=True)
+            cell["role"] = "rowheader" if cell.name == "th" else "cell"
+            if not cell.get("colspan"):
+                cell["data-label"] = names.get(column, "")
+                kinds = [("rk-long", column in texts), ("rk-absent", text in _ABSENT)]
+                cell["class"] = [*cell.get("class", []), *(kind for kind, is_so in kinds if is_so)]
 
 
 def _stays_on_a_line(text: str, *, first: bool) -> bool:

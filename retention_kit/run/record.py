@@ -22,6 +22,21 @@ def read(out: Path) -> dict[str, Any]:
     return found if whole else {"format": FORMAT, "kit_version": __version__, "made": "", "markets": {}}
 
 
+def data_of(entry: Mapping[str, Any], twin: Mapping[str, Any]) -> str:
+    """Return the name of the data that a report is of, from its twin, else from its parameters; else empty."""
+    named = twin.get("data") or entry.get("parameters", {}).get("data") or ""
+    return str(named).removesuffix(".toml")
+
+
+def twin_of(out: Path, market: str) -> dict[str, Any]:
+    """Return the twin of a market's report; an empty one where there is none that can be read."""
+    try:
+        twin = json.loads((out / f"{market}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return twin if isinstance(twin, dict) else {}
+
+
 def write(out: Path, entries: Mapping[str, Mapping[str, Any]], *, made: str) -> None:
     """Write the record: the markets of this run, and those of earlier ones whose reports are still there."""
     earlier = {

@@ -37,6 +37,12 @@ _RESERVED = {
 }
 
 
+class InterruptedRunError(KitError):
+    """The call was ended by Ctrl-C; the reports that were ready are in their places."""
+
+    exit_code = 130
+
+
 @dataclass(frozen=True)
 class Run:
     """One report to make: of which market, and with which values for the notebook's parameters."""
@@ -97,11 +103,14 @@ def run_reports(
 
     Raises
     ------
-    UsageError : a notebook, market, parameter, language or folder that cannot be used; no file was touched.
+    UsageError : a notebook, market, parameter, language or folder that cannot be used, or a folder with
+        reports of other data; no file was touched.
+    InterruptedRunError : Ctrl-C; every run has ended, and the folder's record and index tell of what is there.
     """
     source = read_notebook(notebook)
     jobs = [_job(source, run) for run in _each_once(runs)]
     root = project_root()
+    _refuse_other_data(out, _asked_data(source, jobs))
     _make_folder(out)
     results: dict[str, Result] = {}
     try:
@@ -117,6 +126,8 @@ def run_reports(
                 result = _placed(ended, out=out)
                 results[result.market] = result
                 echo(_line(result))
+    except KeyboardInterrupt as why:
+        raise _interrupted(results, jobs=jobs) from why
     finally:  # also when interrupted: the index tells what lies in the folder
         if results:
             _write_overview(out, _entries(results, jobs=jobs), made=made)
@@ -168,6 +179,36 @@ def _job(source: Notebook, run: Run) -> dict[str, Any]:
         "twin": "twin" in source.parameters,
         "made_of": {**data, "notebook": source.name, "sha256": source.sha256, "kit_version": __version__},
     }
+
+
+def _asked_data(source: Notebook, jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the name of the data that are asked for, as a report names them; empty where none are declared."""
+    declared = source.parameters.get("data")
+    default = {"data": declared.default} if declared and isinstance(declared.default, str) else {}
+    return record.data_of({"parameters": without_paths({**default, **jobs[0]["parameters"]})}, {})
+
+
+def _refuse_other_data(out: Path, asked: str) -> None:
+    """Refuse a folder whose reports are of other data: one index would show them side by side."""
+    for market, entry in record.read(out)["markets"].items():
+        twin = record.twin_of(out, market)
+        names = {record.data_of(entry, {}), record.data_of({}, twin)} - {""}
+        if asked and names and asked not in names and (out / f"{market}.html").is_file():
+            raise UsageError(
+                f"{out.resolve().name}/ holds reports of '{record.data_of(entry, twin)}'.",
+                to_try=f"--out with a folder of its own, such as {out.resolve().name}/{asked}",
+            )
+
+
+def _interrupted(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]) -> InterruptedRunError:
+    """Return what Ctrl-C came to: how many reports were ready, and of which markets there is none of this run."""
+    ready = [result.market for result in results.values() if result.status == "fresh"]
+    missing = [job["market"] for job in jobs if job["market"] not in ready]
+    return InterruptedRunError(
+        f"Interrupted: {len(ready)} of {len(jobs)} reports were ready and are kept.",
+        found=f"not ready: {listed(missing)}" if missing else "",
+        to_try="run it again for these markets; earlier reports of theirs are as they were" if missing else "",
+    )
 
 
 def _make_folder(out: Path) -> None:

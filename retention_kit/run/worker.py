@@ -52,7 +52,14 @@ def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
         **job["made_of"],
         **{key: twin[key] for key in ("data", "as_of", "kit_version") if key in twin},
     }
-    html = page(ran, market=job["market"], name=job["name"], language=job["language"], footer=provenance(made_of))
+    html = page(
+        ran,
+        market=job["market"],
+        name=job["name"],
+        language=job["language"],
+        footer=provenance(made_of),
+        data=made_of.get("data", ""),
+    )
     (folder / "page.html").write_text(html, encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from retention_kit.run import record
-from retention_kit.run.index import write_index
+from retention_kit.run.index import Column, write_index
 
 
 def entry(name: str, *, status: str = "fresh", reason: str = "") -> dict[str, Any]:
@@ -61,7 +61,7 @@ def out(tmp_path: Path) -> Path:
 def test_markets_stand_by_name_with_the_headlines_their_twins_show(out: Path) -> None:
     assert rows_of(out) == [
         "Belgium BE as of 2026-01-01 · EUR – fewer than 10 – kept from an earlier run JSON",
-        "Denmark DK as of 2026-01-01 · DKK 61.0 % 58.0 – 64.0 % · n 1,812 DKK 1,284.50 up to date JSON",
+        "Denmark DK as of 2026-01-01 · DKK 61.0 % 58.0 – 64.0 % n 1,812 DKK 1,284.50 up to date JSON",
         "Romania RO – – no report",
     ]
 
@@ -87,7 +87,7 @@ def test_a_market_of_an_earlier_run_stays_in_the_index(out: Path) -> None:
     assert "from an earlier run" in rows_of(out)[1]
 
 
-def test_a_frequency_is_shown_per_year_with_its_unit_and_repeat_customers_by_days(tmp_path: Path) -> None:
+def test_a_frequency_is_shown_per_year_and_repeat_customers_by_days(tmp_path: Path) -> None:
     write_report(
         tmp_path,
         "NL",
@@ -98,8 +98,73 @@ def test_a_frequency_is_shown_per_year_with_its_unit_and_repeat_customers_by_day
     )
     record.write(tmp_path, {"NL": entry("Netherlands")}, made="")
     write_index(tmp_path)
-    assert "53.2% 50.0 – 60.0% · n 90 4.17 orders per customer and year up to date" in rows_of(tmp_path)[0]
+    assert "53.2% 50.0 – 60.0% n 90 4.17 up to date" in rows_of(tmp_path)[0]
     assert "54.2%" not in rows_of(tmp_path)[0]
+
+
+def test_a_frequency_that_is_not_per_year_says_in_which_time(tmp_path: Path) -> None:
+    write_report(tmp_path, "NL", headline("purchase_frequency", "4.73", unit="orders per customer in 914 days"))
+    record.write(tmp_path, {"NL": entry("Netherlands")}, made="")
+    write_index(tmp_path)
+    assert "4.73 orders per customer in 914 days up to date" in rows_of(tmp_path)[0]
+
+
+def test_frequency_and_order_value_have_their_interval_and_n_as_the_twin_shows_them(tmp_path: Path) -> None:
+    interval = {"lower": 4.5, "upper": 4.9, "n": 3690}
+    frequency = headline("purchase_frequency_per_year", "4.72", shown_interval="4.52 to 4.90", **interval)
+    worth = headline("clv_simple", "€221.44", unit="currency per customer", n=3690, shown_interval="")
+    write_report(tmp_path, "NL", frequency, worth)
+    record.write(tmp_path, {"NL": entry("Netherlands")}, made="")
+    write_index(tmp_path)
+    assert "4.72 4.52 to 4.90 n 3,690 €221.44 up to date" in rows_of(tmp_path)[0]
+
+
+def test_the_head_of_a_column_says_the_time_where_all_markets_agree_and_else_each_cell_does(tmp_path: Path) -> None:
+    for market, since in [("NL", "2023-07-01"), ("DK", "2023-07-02")]:
+        days = {"as_of": "2026-01-01", "unit": "share", "n": 90, "lower": 0.5, "upper": 0.6}
+        retained = headline("customer_retention_rate", "61%", window="2025-10-01 to 2026-01-01", **days)
+        repeated = headline("repeat_customer_rate", "54%", window=f"{since} to 2026-01-01", **days)
+        write_report(tmp_path, market, retained, repeated)
+    record.write(tmp_path, {"NL": entry("Netherlands"), "DK": entry("Denmark")}, made="")
+    write_index(tmp_path)
+    heads = [head.get_text(" ", strip=True) for head in soup_of(tmp_path).select("thead th")]
+    assert heads == ["Market", "customer retention rate 2025-10-01 to 2026-01-01", "repeat customer rate", "Status"]
+    in_cells = [(tag.string, "rk-in-head" in tag["class"]) for tag in soup_of(tmp_path).select("td .rk-window")]
+    assert in_cells == [
+        ("2025-10-01 to 2026-01-01", True),
+        ("since 2023-07-02", False),
+        ("2025-10-01 to 2026-01-01", True),
+        ("since 2023-07-01", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"),
+    [
+        ("Customers", ("Customers",)),
+        ("Purchase frequency per year", ("Purchase frequency", "per year")),
+        ("Customer lifetime value (simple)", ("Customer lifetime", "value (simple)")),
+    ],
+)
+def test_a_column_is_named_in_at_most_two_lines(label: str, lines: tuple[str, ...]) -> None:
+    assert Column("id", label, "").lines == lines
+
+
+def test_the_index_names_the_data_its_reports_are_of(out: Path) -> None:
+    assert soup_of(out).select_one(".rk-eyebrow").get_text(" ", strip=True) == "3 markets"
+    record.write(out, {"DK": {**entry("Denmark"), "parameters": {"data": "mycompany.toml"}}}, made="")
+    write_index(out)
+    assert soup_of(out).select_one(".rk-eyebrow").get_text(" ", strip=True) == "2 markets Data: mycompany"
+
+
+def test_a_name_is_cut_where_it_is_long_and_turns_nothing_round(tmp_path: Path) -> None:
+    write_report(tmp_path, "NL", headline("customers", "812"))
+    record.write(tmp_path, {"NL": entry("\u202eN" + "e" * 1000)}, made="")
+    write_index(tmp_path)
+    name = soup_of(tmp_path).select_one("tbody th bdi")
+    assert name.string == "\u202eN" + "e" * 57 + "…"
+    assert name["title"] == "N" + "e" * 198 + "…"
+    assert soup_of(tmp_path).select_one(".rk-twin")["aria-label"] == f"The numbers as JSON: {name['title']}"
 
 
 def test_one_market_alone_makes_an_index(tmp_path: Path) -> None:
@@ -107,7 +172,7 @@ def test_one_market_alone_makes_an_index(tmp_path: Path) -> None:
     record.write(tmp_path, {"NL": entry("Netherlands")}, made="")
     write_index(tmp_path)
     assert rows_of(tmp_path) == ["Netherlands NL as of 2026-01-01 · EUR 812 up to date JSON"]
-    assert soup_of(tmp_path).select_one(".rk-eyebrow").string == "1 market"
+    assert soup_of(tmp_path).select_one(".rk-eyebrow").get_text(strip=True) == "1 market"
     assert not soup_of(tmp_path).select(".rk-trouble")
 
 

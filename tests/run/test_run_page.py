@@ -97,6 +97,42 @@ def test_a_table_scrolls_in_a_region_that_says_what_it_is(soup: BeautifulSoup) -
     assert regions[1]["aria-label"] == "Quarter by quarter"
 
 
+LEDGER = """<table class="gt_table rk-table"><thead><tr><td class="gt_title" colspan="5">Every number</td></tr>
+<tr><th>Number</th><th>Value</th><th>95% interval</th><th>From, until</th><th>What it is</th></tr></thead>
+<tbody><tr><td>Customers</td><td>812</td><td></td><td>2023-07-01, 2026-01-01</td><td>Customers of the market.</td></tr>
+<tr><td>Retention rate</td><td>61.0%</td><td>58.0% to 64.0%</td><td>2025-10-01, 2026-01-01</td>
+<td>Share of the customers active at the start of a period who are active at its end: R / S.</td></tr></tbody>
+<tfoot><tr><td colspan="5">a note</td></tr></tfoot></table>"""
+
+
+def test_a_table_of_texts_becomes_cards_on_a_narrow_screen_that_name_their_columns() -> None:
+    table = BeautifulSoup(made(of_outputs(("text/html", LEDGER))), "html.parser").table
+    assert "rk-stack" in table["class"]
+    assert [row.get("class") for row in table.find_all("tr")] == [None, ["rk-names"], None, None, None]
+    cells = table.select("tbody tr:first-child td")
+    assert [cell["data-label"] for cell in cells] == ["Number", "Value", "95% interval", "From, until", "What it is"]
+    assert table.select_one("tbody .rk-long").string == "Customers of the market."
+    assert len(table.select(".rk-absent")) == 1
+    assert "rk-short" in cells[3]["class"]
+    assert not table.tfoot.td.get("data-label")
+    assert {tag["role"] for tag in table.find_all(["td", "th"])} == {"cell", "columnheader"}
+
+
+def test_a_table_of_numbers_stays_a_table_on_a_narrow_screen(soup: BeautifulSoup) -> None:
+    assert not soup.select(".rk-stack, [data-label]")
+
+
+def test_a_page_names_its_data_in_its_head() -> None:
+    html = page(of_outputs(), market="DK", name="Denmark", language="en", footer=[], data="mycompany")
+    assert BeautifulSoup(html, "html.parser").select_one(".rk-top").p.get_text() == "All markets Data: mycompany"
+
+
+def test_a_name_is_cut_where_it_is_long_and_turns_nothing_round() -> None:
+    soup = BeautifulSoup(made(of_outputs(), name="\u202e" + "N" * 1000), "html.parser")
+    assert soup.select_one(".rk-market bdi").get_text() == "\u202e" + "N" * 58 + "…"
+    assert soup.title.string == "N" * 199 + "… · " + "N" * 199 + "…"
+
+
 def test_the_footer_says_what_the_page_was_made_of(soup: BeautifulSoup) -> None:
     assert soup.footer.get_text(" ", strip=True) == "Data sample As of 2026-01-01 Notebook market_report.ipynb"
 

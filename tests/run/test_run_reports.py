@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from retention_kit.errors import UsageError
-from retention_kit.run import Run, exit_code, run_reports
+from retention_kit.run import InterruptedRunError, Run, exit_code, run_reports
 from retention_kit.run.processes import GRACE_SECONDS
 
 FAILS = """
@@ -94,7 +94,10 @@ def test_a_mistake_in_the_call_touches_no_file(notebook_file: Callable[..., Path
         (Run("DK", "Denmark", {"twin": "a.json"}), "The parameter 'twin' cannot be given."),
         (Run("DK", "Denmark", language="danisch"), "'danisch' is not a language."),
         (Run("../DK", "Denmark"), "'../DK' cannot be the name of a market's files."),
-        (Run("INDEX", "Denmark"), "'INDEX' cannot be the name of a market's files."),
+        *(
+            (Run(code, "Denmark"), f"'{code}' cannot be the name of a market's files.")
+            for code in ["INDEX", "Index", "index", "RUN", "run", "CON", "Con", "con", "NUL", "COM1", "Lpt9"]
+        ),
     ]:
         with pytest.raises(UsageError) as error:
             run_reports(notebook_file([]), [NETHERLANDS, run], out=out)
@@ -156,6 +159,44 @@ print(mark, os.environ["RETENTION_KIT_FIGURE_FORMAT"], pathlib.Path("data/market
 def test_a_run_that_takes_too_long_is_ended(notebook_file: Callable[..., Path], tmp_path: Path) -> None:
     results = run_reports(notebook_file(["while True: pass"]), [DENMARK], out=tmp_path / "reports", limit_seconds=2)
     assert results[0].reason == "The run took longer than 2 seconds and was ended."
+
+
+def test_a_folder_with_reports_of_other_data_is_refused_before_anything_is_written(
+    notebook_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "reports"
+    notebook = notebook_file([], parameters='market: str = "NL"\ndata: str = "sample"\ntwin: str = ""')
+    run_reports(notebook, [DENMARK], out=out)
+    before = content(out)
+    for data in ["mycompany", "/srv/data/mycompany", "data/sources/mycompany.toml"]:
+        with pytest.raises(UsageError) as error:
+            run_reports(notebook, [Run("NL", "Netherlands", {"data": data})], out=out)
+        assert str(error.value) == (
+            "reports/ holds reports of 'sample'.\n  try:   --out with a folder of its own, such as reports/mycompany"
+        )
+    assert content(out) == before
+    again = run_reports(notebook, [Run("NL", "Netherlands", {"data": "data/sources/sample.toml"})], out=out)
+    assert exit_code(again) == 0
+
+
+def test_ctrl_c_keeps_the_reports_that_were_ready(
+    notebook_file: Callable[..., Path], tmp_path: Path, temporary: Path
+) -> None:
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "reports"
+    with pytest.raises(InterruptedRunError) as error:
+        run_reports(notebook_file([]), [NETHERLANDS, DENMARK], out=out, workers=1, echo=interrupt)
+    assert error.value.exit_code == 130
+    assert str(error.value) == (
+        "Interrupted: 1 of 2 reports were ready and are kept.\n  found: not ready: 'DK'\n"
+        "  try:   run it again for these markets; earlier reports of theirs are as they were"
+    )
+    assert sorted(content(out)) == ["NL.html", "NL.json", "index.html", "run.json"]
+    assert list(json.loads(content(out)["run.json"])["markets"]) == ["NL"]
+    assert b"Netherlands" in content(out)["index.html"]
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
