@@ -15,7 +15,9 @@ FIGURES: dict[str, Callable[[Sheet], Figure]] = {
     "cohort_heatmap": lambda s: figures.cohort_heatmap(s.tables["cohort_retention"], market=s.market, grain="month"),
     "retention_curve": lambda s: figures.retention_curve(s.tables["pooled_retention"], market=s.market, grain="month"),
     "orders_trend": lambda s: figures.orders_trend(s.tables["orders"], market=s.market),
-    "returned_by": lambda s: figures.returned_by(s.tables["returned"], cut="payment_method", horizon_days=90),
+    "returned_by": lambda s: figures.returned_by(
+        s.tables["returned"], market=s.market, cut="payment_method", horizon_days=90
+    ),
 }
 pytestmark = pytest.mark.usefixtures("house_style")
 
@@ -57,9 +59,8 @@ class TestFigure:
             denmark.market, denmark.as_of, 10, "month", "quarter", {}, {n: t.head(0) for n, t in denmark.tables.items()}
         )
         figure = drawn(empty)
-        assert figures.alt_text(figure).endswith(
-            (": no closed period.", ": none yet.", ": no complete age.", "nobody to show.")
-        )
+        assert figures.alt_text(figure).startswith("Denmark. ")
+        assert figures.alt_text(figure).endswith(": nothing to show: no data, no closed period, or too few customers.")
         ET.fromstring(figures.svg(figure))
 
     def test_shows_nothing_of_what_is_hidden(self, drawn, denmark):
@@ -69,7 +70,7 @@ class TestFigure:
             tables[name] = table.assign(**dict.fromkeys(numbers, float("nan")), hidden=True)
         hidden = Sheet(denmark.market, denmark.as_of, 10, "month", "quarter", {}, tables)
         figure = drawn(hidden)
-        assert "%" not in figures.alt_text(figure)
+        assert "nothing to show" in figures.alt_text(figure)
         assert "nan" not in figures.svg(figure).lower().replace("nano", "")
 
     def test_takes_an_awkward_name_letter_by_letter(self, drawn, awkward_sheet, awkward):
@@ -90,7 +91,7 @@ def test_labels_of_values_are_drawn_letter_by_letter(awkward_sheet, awkward):
 def test_labels_in_any_script_are_drawn_without_a_warning(denmark, name):
     table = denmark.tables["returned"]
     table = table.assign(value=table["value"].where(table["value"] != "card", name))
-    figure = figures.returned_by(table, cut="payment_method", horizon_days=90)
+    figure = figures.returned_by(table, market=denmark.market, cut="payment_method", horizon_days=90)
     assert any(label.startswith(f"{name}, n ") for label in texts(figures.svg(figure)))
 
 

@@ -28,16 +28,17 @@ def test_the_sentences_of_named_characters(tmp_path):
     markets = company.declared(DK={"lifespan": '{ value = 2, unit = "year" }'})
     folder = company.write(tmp_path, company.orders(company.DENMARK), markets=markets)
     sheet = company.sheets(folder, "DK")[0]
-    worth = headlines.shown(sheet.headlines["clv_simple"])
+    so_far, worth = (headlines.shown(sheet.headlines[name]) for name in ("revenue_per_customer", "clv_simple"))
     # S = 32, R = 20, E = 45; of 57 customers, those observed 90 days: all but the 15 new ones: 20 of 42 came back
     assert sentences(sheet) == [
         "Denmark: of the 32 customers who were active on 1 October 2024, 20 were still active on 1 January 2025: "
         "a retention rate of 62.5% (95% interval 45.3% to 77.1%).",
-        "In 2024-Q4 the active base grew by 13 to 45: 15 customers were new, 10 came back after a pause, 12 left.",
+        "In 2024-Q4 the active base grew by 13 to 45: of those active at its end 15 were new and 10 had come back "
+        "after a pause; 12 of those active at its start were no longer.",
         "After their first order, 47.6% came back on another day within 90 days (33.4% to 62.3%; 42 customers observed "
         "that long).",
-        "In the last year a customer ordered 5.04 times; an order is worth DKK\u00a0100.00, and a customer over his "
-        f"lifespan {worth} of revenue (simple formula).",
+        "Who ordered in the last year did so 5.04 times on average; an order is worth DKK\u00a0100.00, and a customer has "
+        f"brought {so_far} so far. The simple formula makes a customer worth {worth} of revenue over his lifespan.",
     ]
 
 
@@ -47,9 +48,10 @@ def test_the_same_sheet_gives_the_same_sentences(denmark):
 
 def test_a_market_without_a_rate_says_so_and_speaks_of_no_change(tmp_path):
     told = sentences(company.sheet(tmp_path, {"new": (15, ["2024-12-05"])}))
-    assert told[0] == "Denmark: no retention rate (no closed quarter that begins with an active customer)."
+    assert told[0] == "Denmark: no retention rate (nobody to take a share of)."
     assert told[1] == (
-        "In 2024-Q4 the active base grew by 15 to 15: 15 customers were new, 0 came back after a pause, 0 left."
+        "In 2024-Q4 the active base grew by 15 to 15: of those active at its end 15 were new and 0 had come back "
+        "after a pause; 0 of those active at its start were no longer."
     )
     assert len(told) == 2
 
