@@ -248,12 +248,14 @@ def _instant(name: str, type_: str, declared: TableProfile) -> Measured:
     return Measured(
         {
             name: f"CASE WHEN {value} BETWEEN {_EARLIEST_US} AND {_LATEST_US} THEN {value} END",
+            f"{name}__far": f"{value} NOT BETWEEN {_EARLIEST_US} AND {_LATEST_US}",
             f"{name}__form": form,
             f"{name}__given": given,
         },
         given,
         wrong=[
-            (f"unparsable_{name}", f"{name}__given AND {name} IS NULL"),
+            (f"far_{name}", f"{name}__far"),
+            (f"unparsable_{name}", f"{name}__given AND {name} IS NULL AND NOT coalesce({name}__far, false)"),
             *(
                 [(f"zoneless_{name}", f"{name} IS NOT NULL AND {name}__form = 'clock'")]
                 if declared.time_zone is None and form not in ("'absolute'", "'day'")

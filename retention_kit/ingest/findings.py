@@ -109,6 +109,8 @@ def advice_on(finding: Finding, *, where: str) -> str:
         return f'declare how [{finding.table}] writes numbers, such as decimal = ",", in {where}'
     if reason == "unparsable" and kind.get(column) in (Kind.INSTANT, Kind.DATE):
         return f'declare how [{finding.table}] writes dates, such as date_format = "%d-%m-%Y", in {where}'
+    if reason == "far":
+        return f'declare how [{finding.table}] writes years: "%d-%m-%y" where they have two digits, in {where}'
     if reason == "zoneless":
         return f'declare time_zone under [{finding.table}], such as time_zone = "market", in {where}'
     if finding.reason == "unreadable_row":
@@ -144,6 +146,7 @@ def reasons(columns: Iterable[Column]) -> dict[str, str]:
         "negative_amount": "have an amount below zero",
         **{f"no_{c.name}": f"have no {c.name}" for c in columns},
         **{f"unparsable_{c.name}": f"have {_a(c.name)} {_UNPARSABLE[c.kind]}" for c in columns},
+        **{f"far_{c.name}": f"have {_a(c.name)} out of range, before 1900 or after 2199" for c in columns},
         **{f"zoneless_{c.name}": f"have {_a(c.name)} without an offset, and no time_zone is declared" for c in columns},
         **{f"large_{c.name}": f"have {_a(c.name)} too large to count" for c in columns},
         **{f"rounded_{c.name}": f"have {_a(c.name)} that a decimal column has rounded" for c in columns},
