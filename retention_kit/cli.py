@@ -111,7 +111,7 @@ def _source(*, data: str, files: Sequence[str], unknown_markets: str, max_refuse
     named = [text.split("=", 1) if "=" in text else ["orders", text] for text in files]
     return ingest.source(
         data,
-        files={table: str(Path(path).absolute()) for table, path in named},
+        files={table: path and str(Path(path).absolute()) for table, path in named},
         unknown_markets=unknown_markets,
         max_refused=max_refused,
     )
