@@ -99,7 +99,7 @@ class Counted:
     @property
     def markets(self) -> tuple[str, ...]:
         """Return the codes of the markets with at least one kept order, as `markets.toml` orders them."""
-        counted = set(self.tables["order_counts"]["market"])
+        counted = set(self.tables["order_counts"].query("n_orders > 0")["market"])
         return tuple(code for code in self.source.markets if code in counted)
 
     def of(self, market: str) -> MarketCounts:
@@ -267,19 +267,41 @@ def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
     """
     engine.create(
         "movers",
-        "SELECT customer_id FROM customer_totals WHERE n_orders > 0 GROUP BY customer_id HAVING COUNT(*) > 1",
+        "SELECT customer_id FROM customer_totals GROUP BY customer_id HAVING COUNT(*) > 1",
     )
     engine.create("moved", "SELECT l.* FROM ledger AS l JOIN movers AS m ON m.customer_id = l.customer_id")
     engine.create("contracts", f"{_CONTRACTS} WHERE 1 = 0")  # a contract is of one market: nothing to take back
     engine.create("ledger", "SELECT * FROM moved")
     _share(engine)
     twice = {table: engine.collect(sql(table)) for table in found}
-    columns = "customer_id, us, day, covered_day, n_orders, gross_minor, refunded_minor"
+    # an order in a market with a short window does not end what one in a market with a long window has begun
+    covered_day = "MAX(covered_day) OVER (PARTITION BY customer_id ORDER BY day) AS covered_day"
+    columns = f"customer_id, us, day, {covered_day}, n_orders, gross_minor, refunded_minor"
     engine.create("ledger", f"SELECT '{GROUP}' AS market, {columns} FROM moved")
     prelude.group_of(engine)
     _share(engine)
     once = {table: engine.collect(sql(table)) for table in found}
-    return {table: _added(found[table], less=twice[table], plus=once[table]) for table in found}
+    added = {table: _added(found[table], less=twice[table], plus=once[table]) for table in found}
+    if "cohort_counts" in added:
+        added["cohort_counts"] = _cells_of_the_group(engine, added["cohort_counts"])
+    return added
+
+
+def _cells_of_the_group(engine: Engine, cohort_counts: pd.DataFrame) -> pd.DataFrame:
+    """Return a cell for every period since each cohort of the group, over when it is over in every market.
+
+    A cohort that only movers made, in a later market of theirs, is none of the group's.
+    """
+    periods = engine.collect(
+        "SELECT p.grain, p.period, CASE WHEN p.next_day <= m.as_of_day THEN 1 ELSE 0 END AS complete "
+        "FROM periods AS p JOIN markets AS m ON p.first_day < m.observed_to_day"
+    )
+    cohorts = cohort_counts.query("age == 0 and n_active > 0")[["market", "grain", "cohort", "left_truncated"]]
+    cells = cohorts.merge(periods, on="grain").query("period >= cohort").assign(age=lambda c: c["period"] - c["cohort"])
+    numbers = cohort_counts.drop(columns=["complete", "left_truncated"])
+    filled = cells.merge(numbers, on=["market", "grain", "cohort", "age"], how="left").fillna(0)[list(cohort_counts)]
+    types = {column: "int64" for column in filled if column not in ("market", "grain")}
+    return filled.astype(types).sort_values(["grain", "cohort", "age"], ignore_index=True)
 
 
 def _added(table: pd.DataFrame, *, less: pd.DataFrame, plus: pd.DataFrame) -> pd.DataFrame:

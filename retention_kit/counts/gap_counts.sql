@@ -11,12 +11,12 @@ WITH gaps AS (
     GROUP BY market, CASE WHEN nth_day > 5 THEN 5 ELSE nth_day - 1 END, day - day_before
     UNION ALL
     SELECT
-        t.market, CASE WHEN t.n_order_days > 5 THEN 5 ELSE t.n_order_days END AS nth, m.as_of_day - t.last_day AS gap_days,
+        t.market, CASE WHEN t.n_order_days > 5 THEN 5 ELSE t.n_order_days END AS nth, m.latest_day - t.last_day AS gap_days,
         0 AS n_closed, COUNT(*) AS n_open
     FROM customer_totals AS t
     JOIN markets AS m ON m.market = t.market
     WHERE t.n_orders > 0
-    GROUP BY t.market, CASE WHEN t.n_order_days > 5 THEN 5 ELSE t.n_order_days END, m.as_of_day - t.last_day
+    GROUP BY t.market, CASE WHEN t.n_order_days > 5 THEN 5 ELSE t.n_order_days END, m.latest_day - t.last_day
 )
 SELECT market, nth, gap_days, SUM(n_closed) AS n_closed, SUM(n_open) AS n_open
 FROM gaps

@@ -6,8 +6,8 @@
 WITH lives AS (
     SELECT
         t.market, 'orders' AS kind,
-        CASE WHEN t.covered_day < m.as_of_day THEN t.covered_day ELSE m.as_of_day END - t.first_day AS duration_days,
-        CASE WHEN t.covered_day < m.as_of_day THEN 1 ELSE 0 END AS has_ended
+        CASE WHEN t.covered_day < m.latest_day THEN t.covered_day ELSE m.latest_day END - t.first_day AS duration_days,
+        CASE WHEN t.covered_day < m.latest_day THEN 1 ELSE 0 END AS has_ended
     FROM customer_totals AS t
     JOIN markets AS m ON m.market = t.market
     WHERE t.n_orders > 0

@@ -75,7 +75,7 @@ def prepare(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
 
 
 def observe_history(engine: Engine, source: Source) -> None:
-    """Create `markets`: what was asked, with the first day of the whole history and of each market's kept orders."""
+    """Create `markets`: what was asked, with the first day of the whole history and of each market's."""
     engine.create(
         "markets",
         f"""
@@ -83,20 +83,23 @@ def observe_history(engine: Engine, source: Source) -> None:
             h.history_day, f.first_order_day
         FROM markets_asked AS a
         CROSS JOIN (SELECT MIN(day) AS history_day FROM ledger) AS h
-        LEFT JOIN (
-            SELECT market, MIN(day) AS first_order_day FROM ledger WHERE n_orders = 1 GROUP BY market
-        ) AS f ON f.market = a.market
+        LEFT JOIN (SELECT market, MIN(day) AS first_order_day FROM ledger GROUP BY market) AS f ON f.market = a.market
         """,
     )
 
 
 def group_of(engine: Engine) -> None:
-    """Turn `markets` into one row, the group: a customer is active in it where he is active in a market."""
+    """Turn `markets` into one row, the group: a customer is active in it where he is active in a market.
+
+    A period is over at `as_of_day`, when it is over in every market; a customer's age is taken to `latest_day`, so
+    that no order of his lies after it.
+    """
     engine.create("markets_of_old", "SELECT * FROM markets")
     engine.create(
         "markets",
         f"""
-        SELECT '{GROUP}' AS market, MAX(as_of_us) AS as_of_us, MIN(as_of_day) AS as_of_day,
+        SELECT '{GROUP}' AS market, MAX(as_of_us) AS as_of_us,
+            MIN(as_of_day) AS as_of_day, MAX(as_of_day) AS latest_day,
             MAX(observed_to_day) AS observed_to_day, MIN(year_ago_day) AS year_ago_day,
             MAX(activity_window_days) AS activity_window_days, MIN(currency) AS currency,
             MAX(minor_per_unit) AS minor_per_unit, MAX(history_is_truncated) AS history_is_truncated,
@@ -113,6 +116,7 @@ def _market_row(market: Market, *, as_of: str) -> dict[str, Any]:
         "market": market.code,
         "as_of_us": as_of_us,
         "as_of_day": as_of_day,
+        "latest_day": as_of_day,
         "observed_to_day": as_of_day if as_of_us == midnight_us else as_of_day + 1,
         "year_ago_day": day_of(_year_before(date_of(as_of_day))),
         "activity_window_days": market.activity_window_days,

@@ -7,7 +7,7 @@ WITH patterns AS (
     SELECT
         t.market, p.unit_days, t.n_order_days - 1 AS frequency,
         CAST((t.last_day - t.first_day) // p.unit_days AS BIGINT) AS recency,
-        CAST((m.as_of_day - t.first_day) // p.unit_days AS BIGINT) AS age,
+        CAST((m.latest_day - t.first_day) // p.unit_days AS BIGINT) AS age,
         t.n_orders, t.gross_minor - t.refunded_minor AS revenue_minor
     FROM customer_totals AS t
     JOIN markets AS m ON m.market = t.market
