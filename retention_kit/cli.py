@@ -143,7 +143,7 @@ def metrics(
     \b
     Examples:
       retention-kit metrics --market DK
-      retention-kit metrics --data online_retail --file online_retail.parquet --as-of 2011-12-10 --market GB --json
+      retention-kit metrics --data online_retail --file online_retail.parquet --market GB --json
     """
     from retention_kit import counts
     from retention_kit.metrics import market_sheet

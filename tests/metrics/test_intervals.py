@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from retention_kit import counts, ingest
+from retention_kit.config import GROUP
 from retention_kit.errors import MetricError
 from retention_kit.metrics import bootstrap_interval, wilson
 
@@ -91,7 +93,10 @@ def test_bootstrap_intervals_of_many_markets_cover_the_truth_about_as_often_as_t
         for who, n in enumerate(random.integers(1, 4, size=100))  # 1, 2 or 3 orders: 2 on average
         for nth in range(n)
     ]
-    found = company.sheets(company.write(tmp_path, rows, markets=markets), *codes)
-    intervals = [sheet.headlines["purchase_frequency"] for sheet in found]
-    covering = sum(headline.lower <= 2 <= headline.upper for headline in intervals)
+    source = ingest.source(str(company.write(tmp_path, rows, markets=markets)))
+    drawn = counts.count(source, as_of=company.AS_OF, grains=["month"]).tables["bucket_counts"]
+    of_history = drawn[(drawn["grain"] == "history") & (drawn["market"] != GROUP)]
+    intervals = bootstrap_interval(of_history, numerator="n_orders", denominator="n_customers")
+    assert len(intervals) == 24
+    covering = (intervals["lower"].le(2) & intervals["upper"].ge(2)).sum()
     assert 20 <= covering <= 24  # 95 % of 24 is 22.8, one standard deviation 1.1
