@@ -14,8 +14,9 @@ from pathlib import Path
 
 import duckdb
 
-from retention_kit.errors import DataError, UsageError, listed
+from retention_kit.errors import DataError, UsageError, listed, shown, unopened
 from retention_kit.ingest.profile import READABLE
+from retention_kit.ingest.read import literal
 from retention_kit.ingest.tables import TABLES, Column, Kind
 
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 2000
@@ -93,11 +94,21 @@ def propose(path: str | Path) -> str:
     UsageError, DataError : no such file, an empty one, or one of a kind that cannot be read.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UsageError(
+            f"'{shown(path.resolve().name)}' is a folder.",
+            found=listed(sorted(file.name for file in path.iterdir() if not file.name.startswith("."))),
+            to_try="one file: --file path/to/orders.csv; or --data for a folder of tables",
+        )
     if not path.is_file():
         there = sorted(file.name for file in path.parent.glob("*")) if path.parent.is_dir() else []
         raise UsageError(f"There is no file '{path.name}'.", found=listed(there), to_try="check the path")
     if not path.name.endswith(READABLE) or path.name.endswith(".gz"):
         raise UsageError(f"{path.name} is of a kind that no profile is proposed for.", to_try="Parquet or .csv")
+    try:
+        path.open("rb").close()
+    except OSError as why:
+        raise unopened(path.name, why, error=UsageError) from why
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty.", to_try="export it again")
     seen = _seen_parquet(path) if path.suffix in (".parquet", ".pq") else _seen_text(path)
@@ -132,8 +143,17 @@ def _seen_text(path: Path) -> _Seen:
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start).removeprefix("\ufeff")
     text = re.sub(r'\A"?sep=.\"?\r?\n', "", text)
     lines = text.splitlines()[: None if len(start) < _SAMPLE_BYTES else -1]
-    separator = max(_SEPARATORS, key=lambda mark: _agreement(lines, mark))
-    rows = list(islice(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator), _SAMPLE_ROWS + 1))
+    try:
+        separator = max(_SEPARATORS, key=lambda mark: _agreement(lines, mark))
+        rows = list(islice(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator), _SAMPLE_ROWS + 1))
+    except csv.Error:  # one field that goes on for 131,072 characters
+        rows = []
+    if not rows:
+        raise DataError(
+            f"{path.name} has no rows that can be told apart.",
+            found=f"{path.stat().st_size:,} bytes, in which one field never ends, or no line",
+            to_try="a text with names of columns in the first line, a row a line, and every quote closed",
+        )
     header = [name.strip() for name in rows[0]]
     full = [row for row in rows[1:] if len(row) == len(header)]
     values = {name: [row[i].strip() for row in full if row[i].strip()] for i, name in enumerate(header)}
@@ -209,10 +229,11 @@ def _reads(value: str, text: str) -> bool:
 
 
 def _toml(path: Path, seen: _Seen, matched: Mapping[str, str]) -> str:
+    name = shown(path.name)
     lines = [
-        f"# Proposed for {path.name} from its first rows. Every line is a guess: read it, correct it, keep it as",
+        f"# Proposed for {name} from its first rows. Every line is a guess: read it, correct it, keep it as",
         "# data/sources/<name>.toml.",
-        f'title = "{_plain(path.stem)}"',
+        f"title = {_string(path.stem)}",
         'markets = "markets.toml"',
         "",
         "[orders]",
@@ -223,7 +244,9 @@ def _toml(path: Path, seen: _Seen, matched: Mapping[str, str]) -> str:
     lines += _how_written(seen, matched)
     lines += ["", "[orders.columns]"]
     lines += [_column_line(column, seen, matched) for column in TABLES["orders"]]
-    left = [name for name in seen.values if name not in matched.values()]
+    state = None if "cancelled" in matched else _state(seen, matched)
+    lines += [_state_line(*state)] if state else []
+    left = [name for name in seen.values if name not in matched.values() and not (state and name == state[0])]
     lines += [f"# not used: {_plain(listed(left, most=30))}"] if left else []
     return "\n".join(line for line in lines if line is not None) + "\n"
 
@@ -259,6 +282,8 @@ def _date_lines(values: Sequence[str]) -> list[str]:
 
 def _column_line(column: Column, seen: _Seen, matched: Mapping[str, str]) -> str | None:
     name = matched.get(column.name)
+    if name is not None and column.kind is Kind.FLAG and (yes := _yes(seen.values[name])):
+        return f"{column.name} = {_string(_is_one_of(name, yes))}"
     if name is not None:
         return f"{column.name} = {_string(_identifier(name))}"
     if not column.required or column.name == "currency":
@@ -270,6 +295,36 @@ def _column_line(column: Column, seen: _Seen, matched: Mapping[str, str]) -> str
     if column.name == "order_id":
         return 'order_id = "file_row_number"  # no column looks like it: each row is taken as an order'
     return f'# {column.name} = "?"  # no column looks like it: {_plain(listed(seen.values, most=30))}'
+
+
+def _state(seen: _Seen, matched: Mapping[str, str]) -> tuple[str, list[str], list[str]] | None:
+    """Return a column of few values of which some say that an order was cancelled, with those and all values."""
+    for name, values in seen.values.items():
+        different = sorted(set(values))
+        cancelled = [value for value in different if re.match(_CANCELLED, _folded(value))]
+        if name not in matched.values() and cancelled and 1 < len(different) <= _MOST_STATES:
+            return name, cancelled, different
+    return None
+
+
+def _state_line(name: str, cancelled: Sequence[str], different: Sequence[str]) -> str:
+    expression = _string(_is_one_of(name, cancelled))
+    return f"# cancelled = {expression}  # its values: {_plain(listed(different))}; drop the # if it is so"
+
+
+def _yes(values: Sequence[str]) -> list[str]:
+    """Return the values that say yes where true and false are written as words of a language; else none."""
+    words = {value: _folded(value) for value in sorted(set(values))}
+    if not set(words.values()) <= _YES | _NO:
+        return []
+    return [value for value, word in words.items() if word in _YES]
+
+
+def _is_one_of(name: str, values: Sequence[str]) -> str:
+    """Return SQL, whether a column has one of the values."""
+    texts = [literal(value) for value in values]
+    column = _identifier(name)
+    return f"{column} = {texts[0]}" if len(texts) == 1 else f"{column} IN ({', '.join(texts)})"
 
 
 def _product(seen: _Seen) -> str | None:
@@ -289,7 +344,19 @@ _KEYWORDS = {"ORDER", "GROUP", "SELECT", "FROM", "WHERE", "TABLE", "USER", "TO",
 
 
 def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """Return a text as TOML writes it; what cannot be seen is spelled out."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(letter if shown(letter) == letter else _spelled(letter) for letter in written)
+
+
+def _spelled(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 1 << 16 else f"\\U{ord(letter):08x}"
+
+
+_YES = {"ja", "yes", "y", "j", "da", "oui", "si", "sim"}
+_NO = {"nee", "nej", "no", "n", "nein", "nu", "non", "nao"}
+_CANCELLED = r"(ge|order|bestelling)?(cancel|kansel|annul|anul|storn|afbest|avbest)"
+_MOST_STATES = 12
 
 
 def _plain(text: str) -> str:
