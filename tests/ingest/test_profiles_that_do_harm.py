@@ -3,6 +3,7 @@
 import pytest
 
 from retention_kit import ingest
+from retention_kit.config import project_root
 from retention_kit.errors import ConfigError
 
 GOOD = "1,c,NL,2025-01-01,9.95,EUR"
@@ -78,6 +79,7 @@ def test_an_expression_over_the_row_is_taken_as_it_is(export, orders_of, connect
 def test_a_check_reads_the_sources_own_files_by_whatever_path(tmp_path, typed, monkeypatch):
     (tmp_path / "sub folder's").mkdir()
     typed()
+    monkeypatch.setenv("RETENTION_KIT_PROJECT", str(project_root()))
     monkeypatch.chdir(tmp_path / "sub folder's")
     assert ingest.check(ingest.source("..")).ok
     (tmp_path / "orders.parquet").rename("orders.parquet")
