@@ -3,8 +3,11 @@
 Each engine is the few lines by which it differs: how a table is made, how small tables go in, and how counts come out.
 """
 
+import importlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -14,7 +17,10 @@ import psutil
 import pyarrow as pa
 import sqlglot
 
-from retention_kit.errors import KitError
+from retention_kit.errors import KitError, UsageError, listed, near_miss
+
+KINDS = ("flag", "integer", "decimal", "float", "text", "day", "clock", "instant")
+"""What a column of a database can hold: a `clock` is a time without a zone, an `instant` one with it."""
 
 MOST_ROWS = 1_000_000
 MEMORY_SHARE = 0.6
@@ -41,14 +47,37 @@ class Engine(ABC):
     def fetched(self, query: str) -> pd.DataFrame:
         """Return the rows of a query of the engine's own dialect."""
 
+    @abstractmethod
     def create(self, name: str, query: str) -> None:
         """Create a table from a query, in place of one of that name."""
-        self.drop(name)
-        self.run(f"CREATE TABLE {name} AS {compiled(query, self.dialect)}")
 
+    @abstractmethod
     def drop(self, name: str) -> None:
-        """Forget a table, where there is one."""
-        self.run(f"DROP TABLE IF EXISTS {name}")
+        """Forget a table of ours, where there is one."""
+
+    @abstractmethod
+    def complete(self, name: str, columns: Mapping[str, str]) -> None:
+        """Create a table and its columns, by DuckDB's types, where they are not, empty."""
+
+    @abstractmethod
+    def kinds(self, query: str) -> dict[str, str]:
+        """Return what each column of a query of the engine's own dialect holds: one of `KINDS`, or its type's name."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Return the names of the tables that may be read."""
+
+    @abstractmethod
+    def state(self, table: str) -> str:
+        """Return a text that changes when the rows of a table do."""
+
+    def at_one_instant(self) -> AbstractContextManager[None]:
+        """Read all tables as they were at one instant, where the engine can."""
+        return nullcontext()
+
+    def compiled(self, query: str) -> str:
+        """Return a query of DuckDB's dialect as the engine speaks it."""
+        return compiled(query, self.dialect)
 
     def load_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Create a small table from rows as dictionaries."""
@@ -61,7 +90,7 @@ class Engine(ABC):
         ------
         KitError : the query returns more than `most_rows` rows.
         """
-        table = self.fetched(f"{compiled(query, self.dialect)} LIMIT {most_rows + 1}")
+        table = self.fetched(f"{self.compiled(query)} LIMIT {most_rows + 1}")
         if len(table) > most_rows:
             raise KitError(
                 f"The query returns more than {most_rows:,} rows.",
@@ -72,7 +101,7 @@ class Engine(ABC):
 
     def values(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a small query as tuples."""
-        return list(self.fetched(compiled(query, self.dialect)).itertuples(index=False, name=None))
+        return list(self.fetched(self.compiled(query)).itertuples(index=False, name=None))
 
     def close(self) -> None:
         """Let the engine go."""
@@ -89,7 +118,7 @@ def compiled(query: str, dialect: str) -> str:
     """Return a query of DuckDB's dialect as the engine speaks it."""
     if dialect == "duckdb":
         return query.rstrip().removesuffix(";")
-    return sqlglot.transpile(query, read="duckdb", write=dialect)[0]
+    return sqlglot.transpile(query, read="duckdb", write=dialect, comments=False)[0]
 
 
 class DuckDB(Engine):
@@ -97,19 +126,44 @@ class DuckDB(Engine):
 
     Parameters
     ----------
+    url : `duckdb://`, or `duckdb:///path/of/a.duckdb`, a file whose tables are read and which stays as it is.
     memory_limit : as DuckDB writes it, such as '4GB'; a share of the machine's memory where not given.
+
+    Raises
+    ------
+    UsageError : there is no such file, or it is none of DuckDB's.
     """
 
     dialect = "duckdb"
 
-    def __init__(self, *, memory_limit: str | None = None) -> None:
+    def __init__(self, url: str = "duckdb://", *, memory_limit: str | None = None) -> None:
+        self.shown = shown(url)
         limit = memory_limit or f"{int(psutil.virtual_memory().total * MEMORY_SHARE / 2**20)}MiB"
         config = {"preserve_insertion_order": "false", "memory_limit": limit}
         self.connection = duckdb.connect(config=config)
+        path = url.removeprefix("duckdb:").removeprefix("//")
+        if path:
+            self._attach(path, url)
+
+    def _attach(self, path: str, url: str) -> None:
+        try:
+            self.run(f"ATTACH '{path.replace(chr(39), chr(39) * 2)}' AS given (READ_ONLY)")
+        except duckdb.Error as why:
+            raise unreachable(url, str(why)) from None
+        self.run("SET search_path = 'memory.main,given.main'")
 
     def run(self, statement: str) -> None:
         """Run a statement."""
         self.connection.execute(statement).fetchall()
+
+    def create(self, name: str, query: str) -> None:
+        """Create a table from a query, in place of one of that name."""
+        self.drop(name)
+        self.run(f"CREATE TABLE {name} AS {self.compiled(query)}")
+
+    def drop(self, name: str) -> None:
+        """Forget a table in memory, where there is one."""
+        self.run(f"DROP TABLE IF EXISTS memory.main.{name}")
 
     def load(self, name: str, table: pa.Table) -> None:
         """Create a table from Arrow."""
@@ -117,10 +171,155 @@ class DuckDB(Engine):
         self.run(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM given_rows")
         self.connection.unregister("given_rows")
 
+    def complete(self, name: str, columns: Mapping[str, str]) -> None:
+        """Create a table and its columns where they are not, empty."""
+        typed = [f"{column} {type_}" for column, type_ in columns.items()]
+        self.run(f"CREATE TABLE IF NOT EXISTS memory.main.{name} ({', '.join(typed)})")
+        for column in typed:
+            self.run(f"ALTER TABLE memory.main.{name} ADD COLUMN IF NOT EXISTS {column}")
+
     def fetched(self, query: str) -> pd.DataFrame:
-        """Return the rows of a query; a sum of BIGINT is wider than 64 bits here, and comes out as float."""
+        """Return the rows of a query; a sum of BIGINT, which is wider than 64 bits here, as decimals without a point."""
         return self.connection.sql(query).to_arrow_table().to_pandas()
+
+    def kinds(self, query: str) -> dict[str, str]:
+        """Return what each column of a query holds, before any row is read."""
+        described = self.connection.execute(f"DESCRIBE {query}").fetchall()
+        return {name: _duckdb_kind(type_) for name, type_, *_ in described}
+
+    def names(self) -> list[str]:
+        """Return the tables and views that may be read, those outside the schema `main` with their schema."""
+        query = """
+            SELECT CASE WHEN table_schema = 'main' THEN '' ELSE table_schema || '.' END || table_name
+            FROM information_schema.tables WHERE table_catalog = 'given' ORDER BY 1
+        """
+        return [name for (name,) in self.connection.execute(query).fetchall()]
+
+    def state(self, table: str) -> str:
+        """Return what changes when a table does: how many rows there are, and the sum of their hashes."""
+        return str(self.connection.execute(f"SELECT COUNT(*), SUM(HASH(t)) FROM {table} AS t").fetchall())
 
     def close(self) -> None:
         """Close the connection, and drop what it held."""
         self.connection.close()
+
+
+_DUCKDB_KINDS = {
+    "BOOLEAN": "flag",
+    "FLOAT": "float",
+    "DOUBLE": "float",
+    "VARCHAR": "text",
+    "UUID": "text",
+    "DATE": "day",
+    "TIMESTAMP": "clock",
+    "TIMESTAMP_S": "clock",
+    "TIMESTAMP_MS": "clock",
+    "TIMESTAMP_NS": "clock",
+    "TIMESTAMP WITH TIME ZONE": "instant",
+}
+
+
+def _duckdb_kind(type_: str) -> str:
+    if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", type_):
+        return "integer"
+    if type_.startswith("DECIMAL") or type_ == '"NULL"':
+        return "decimal" if type_ != '"NULL"' else "text"
+    return _DUCKDB_KINDS.get(type_, type_)
+
+
+_SCHEMES = {
+    "duckdb": ("duckdb", "DuckDB", ""),
+    "postgresql": ("postgres", "Postgres", "psycopg"),
+    "postgres": ("postgres", "Postgres", "psycopg"),
+    "spark": ("spark", "Spark", "pyspark"),
+    "local": ("spark", "Spark", "pyspark"),
+    "sc": ("spark", "Spark", "pyspark"),
+    "sail": ("spark", "Spark", "pysail"),
+}
+"""Each scheme of a URL: the file and class of its engine, and the driver it needs."""
+
+EXTRAS = {"psycopg": "postgres", "pyspark": "spark", "pysail": "sail"}
+"""Which extra of this package brings each driver."""
+
+
+def engine_of(url: str) -> Engine:
+    """Return the engine that a URL names.
+
+    Parameters
+    ----------
+    url : `duckdb://` or `duckdb:///shop.duckdb`; `postgresql://ana@host/shop`, or `postgresql:///shop?host=/var/run/postgresql`;
+        `spark://local`, `spark://host:7077`, `sc://host:15002`; `sail://local`.
+
+    Raises
+    ------
+    UsageError : no such scheme (names the near miss), a driver that is not installed (names the extra that brings it),
+        an engine that cannot be reached.
+    """
+    scheme = re.split(r"[:\[]", url, maxsplit=1)[0]
+    if scheme not in _SCHEMES or not re.match(r"\w+://|local", url):
+        raise _unknown_engine(url, scheme)
+    module, name, needed = _SCHEMES[scheme]
+    if module == "duckdb":
+        return DuckDB(url)
+    if needed:
+        driver(needed)
+    return getattr(importlib.import_module(f"{__package__}.{module}"), name)(url)
+
+
+def driver(module: str) -> Any:
+    """Return the driver's module; where it is not installed, tell which extra brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        package = module.split(".")[0]
+        raise UsageError(
+            f"The driver '{package}' is not installed.",
+            to_try=f"pip install 'retention-kit[{EXTRAS[package]}]'",
+        ) from None
+
+
+def _unknown_engine(url: str, scheme: str) -> KitError:
+    known = [f"{name}://" for name in _SCHEMES if name not in ("postgres", "local")]
+    near = near_miss(f"{scheme}://", known)
+    return UsageError(
+        f"There is no engine '{scheme}://'." if "://" in url else "An engine is named by a URL.",
+        found=listed(known),
+        to_try=f"'{near}'" if near else "one of the URLs above",
+    )
+
+
+def unreachable(url: str, why: str) -> KitError:
+    """Return the error for an engine that cannot be reached; what its driver says is told without the URL's secrets."""
+    lines = [line.strip() for line in why.splitlines() if line.strip()] or ["it gives no reason"]
+    return UsageError(
+        f"The engine {shown(url)} cannot be reached.",
+        found=_without_secrets(lines[0], url),
+        to_try="check that it runs, and its host, port, database and user",
+    )
+
+
+_URL = re.compile(
+    r"(?P<scheme>\w+://)((?P<user>[^:@/?;\[\]]*)(:[^@]*)?@)?(?P<place>[^@/?:;]*(:\d+)?(/[^@?:;]*)?)([?;][^@]*)?",
+    re.DOTALL,
+)
+
+
+def shown(url: str) -> str:
+    """Return a URL as it may be shown and kept: without password, token or options.
+
+    >>> shown("postgresql://ana:s3cret@db.example.com:5432/shop?sslmode=require")
+    'postgresql://ana@db.example.com:5432/shop'
+    """
+    found = _URL.fullmatch(url)
+    if not found:
+        return url if "://" not in url else f"{url.split('://')[0]}://…"
+    user = f"{found['user']}@" if found["user"] else ""
+    return f"{found['scheme']}{user}{found['place'].rstrip('/') or '/' * found['place'].startswith('/')}"
+
+
+def _without_secrets(text: str, url: str) -> str:
+    """Return a driver's words with nothing of the URL that `shown` leaves out."""
+    hidden = sorted(set(re.split(r"[/@:?;&=]+", url)) - set(re.split(r"[/@:?;&=]+", shown(url))), key=len, reverse=True)
+    for part in (part for part in hidden if len(part) > 2):
+        text = text.replace(part, "…")
+    return text

@@ -31,9 +31,9 @@ converted AS (
         k.market, k.customer_id, k.ordered_us, k.refunded_us, k.day, k.activity_window_days, k.refund_policy,
         CASE WHEN k.gross_minor > 0 AND k.gross_minor <= k.refunded_minor THEN 0 ELSE 1 END AS n_orders,
         CASE WHEN k.currency = k.market_currency THEN k.gross_minor
-            ELSE CAST(ROUND(k.gross_minor * c.factor) AS BIGINT) END AS gross_minor,
+            ELSE CAST(FLOOR(k.gross_minor * c.factor + 0.5) AS BIGINT) END AS gross_minor,
         CASE WHEN k.currency = k.market_currency THEN k.refunded_minor
-            ELSE CAST(ROUND(k.refunded_minor * c.factor) AS BIGINT) END AS refunded_minor
+            ELSE CAST(FLOOR(k.refunded_minor * c.factor + 0.5) AS BIGINT) END AS refunded_minor
     FROM kept_orders AS k
     LEFT JOIN conversions AS c ON c.market = k.market AND c.currency = k.currency AND c.day = k.day
 ),

@@ -136,10 +136,7 @@ def _longest_window(source: Source) -> int:
 def complete_tables(engine: Engine) -> None:
     """Create the tables and columns that the data lack, empty, so that one set of counting files serves all."""
     for table, columns in TABLES.items():
-        typed = [f"{column.engine_name} {_engine_type(column)}" for column in columns]
-        engine.run(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(typed)})")
-        for column in typed:
-            engine.run(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column}")
+        engine.complete(table, {column.engine_name: _engine_type(column) for column in columns})
 
 
 def _engine_type(column: Column) -> str:
