@@ -23,7 +23,7 @@ def twin(sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[d
         "format": FORMAT,
         "market": sheet.market.code,
         "name": sheet.market.name,
-        "currency": sheet.market.currency,
+        "currency": sheet.market.currency if "revenue" in sheet.headlines else None,
         "as_of": sheet.as_of,
         "grain": sheet.grain,
         "base_grain": sheet.base_grain,

@@ -16,17 +16,13 @@ from retention_kit.metrics import textbook, value
         (2000, 900, 0, 0.45),  # 900 of 2,000 current customers buy again; who came since is not counted
         (1000, 1000, 300, 0.70),
         (4, 6, 0, 1.5),  # customers who came back count as retained
-        (0, 5, 5, None),
-        (0, 0, 0, None),
     ],
 )
 def test_the_textbook_retention_rate_of_published_examples(n_start, n_end, n_new, expected):
     assert textbook.retention_rate(n_start=n_start, n_end=n_end, n_new=n_new) == expected
 
 
-@pytest.mark.parametrize(
-    ("n_start", "n_end", "expected"), [(10, 8, 0.2), (1000, 1000, 0), (10, 12, -0.2), (0, 3, None)]
-)
+@pytest.mark.parametrize(("n_start", "n_end", "expected"), [(10, 8, 0.2), (1000, 1000, 0), (10, 12, -0.2)])
 def test_the_textbook_churn_rate_is_negative_in_a_base_that_grows(n_start, n_end, expected):
     assert textbook.churn_rate(n_start=n_start, n_end=n_end) == expected
 
@@ -64,3 +60,17 @@ def test_what_is_no_count_is_an_error(name, count, found):
 def test_the_examples_in_the_docstrings_hold(module):
     found = doctest.testmod(module)
     assert (found.failed, found.attempted > 1) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [lambda: textbook.retention_rate(n_start=0, n_end=5, n_new=5), lambda: textbook.churn_rate(n_start=0, n_end=3)],
+)
+def test_of_nobody_there_is_no_rate(rate):
+    with pytest.raises(MetricError) as error:
+        rate()
+    assert str(error.value) == (
+        "There is no rate: nobody was a customer at the start.\n"
+        "  found: S = 0\n"
+        "  try:   a period that begins with customers"
+    )
