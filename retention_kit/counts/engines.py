@@ -96,7 +96,8 @@ class Engine(ABC):
                 f"The query returns more than {most_rows:,} rows.",
                 to_try="count in the engine first (GROUP BY), or pass a larger most_rows",
             )
-        numbers = [column for column in table if not pd.api.types.is_string_dtype(table[column])]
+        # of a column of objects without a row, pandas would say that all of it is text
+        numbers = [column for column in table if not isinstance(table[column].dtype, pd.StringDtype)]
         return table.astype(dict.fromkeys(numbers, "int64"))
 
     def values(self, query: str) -> list[tuple[Any, ...]]:
