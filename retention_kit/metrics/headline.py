@@ -40,7 +40,7 @@ PLAIN_DEFINITIONS = {
     "active_customers": "Customers with a kept order in the activity window before the end of the period.",
     "purchase_frequency_per_year": "Kept orders over customers with at least one, in the year before as_of.",
     "revenue_per_customer": "Net revenue of kept orders over customers with at least one, up to as_of.",
-    "purchase_frequency_per_period": "Kept orders of a period over customers with at least one in it, summed over a year.",
+    "purchase_frequency_per_period": "Kept orders of a period over customers with one in it, summed over a year.",
     "customer_lifespan": "How long a customer stays: as stated, else 1 / churn rate (rule 'period') of a year.",
 }
 
