@@ -96,7 +96,7 @@ def _worth(sheet: Sheet) -> str:
         return ""
     sentence = (
         f"Who ordered in the last year did so {shown(frequency)} times on average; an order is worth "
-        f"{shown(order_value)}, and a customer has brought {shown(so_far)} so far"
+        f"{shown(order_value)}, and a customer has brought {shown(so_far)} in net revenue so far"
     )
     worth = sheet.headlines.get("clv_simple")
     if worth is None or worth.value is None:
