@@ -12,7 +12,8 @@ from retention_kit.counts.counting import (
     engine,
     sql,
 )
-from retention_kit.counts.engines import DuckDB, Engine
+from retention_kit.counts.database import fingerprint, load_in
+from retention_kit.counts.engines import DuckDB, Engine, engine_of
 
 __all__ = [
     "COUNTS_TABLES",
@@ -26,5 +27,8 @@ __all__ = [
     "counted",
     "counts_in",
     "engine",
+    "engine_of",
+    "fingerprint",
+    "load_in",
     "sql",
 ]

@@ -9,7 +9,8 @@ import sqlglot
 
 from retention_kit.config import GROUP, Market, project_root
 from retention_kit.counts import prelude, store
-from retention_kit.counts.engines import DuckDB, Engine
+from retention_kit.counts.database import load_in
+from retention_kit.counts.engines import DuckDB, Engine, engine_of
 from retention_kit.errors import DataError, unknown_name
 from retention_kit.ingest import Findings, Source, load
 from retention_kit.periods import GRAINS
@@ -173,10 +174,20 @@ def count(source: Source, *, as_of: str, grains: Sequence[str], tables: Sequence
     UsageError : an unknown grain, an `as_of` that is no date or lies before the data.
     DataError : too many refused rows, a missing exchange rate, no order.
     """
-    with DuckDB() as engine:
-        findings = load(source, engine.connection)
+    with _opened(source) as engine:
+        findings = _loaded(engine, source)
         found = counts_in(engine, source, as_of=as_of, grains=grains, tables=tables)
     return Counted(source, as_of, found, findings)
+
+
+def _opened(source: Source) -> Engine:
+    """Return the engine that counts a source: the one that holds its tables, else an embedded one."""
+    return DuckDB() if source.engine is None else engine_of(source.engine)
+
+
+def _loaded(engine: Engine, source: Source) -> Findings:
+    """Create the typed tables of a source in its engine, and return what was found."""
+    return load(source, engine.connection) if source.engine is None else load_in(engine, source)
 
 
 def counts_in(
@@ -204,21 +215,21 @@ _CONTRACTS = "SELECT market, started_us, ended_us FROM subscriptions"
 _BUCKETS = {
     "duckdb": "SELECT customer_id, ('0x' || SUBSTR(MD5(customer_id), 1, 7))::BIGINT % 200 AS bucket "
     "FROM (SELECT DISTINCT customer_id FROM customer_totals)",
-    "postgres": "SELECT customer_id, CAST(CAST(('x' || SUBSTR(MD5(customer_id), 1, 7)) AS BIT(28)) AS BIGINT) % 200 AS bucket "
-    "FROM (SELECT DISTINCT customer_id FROM customer_totals) AS t",
+    "postgres": "SELECT customer_id, CAST(CAST(('x' || SUBSTR(MD5(customer_id), 1, 7)) AS BIT(28)) AS BIGINT) % 200 "
+    "AS bucket FROM (SELECT DISTINCT customer_id FROM customer_totals) AS t",
     "spark": "SELECT customer_id, CAST(CONV(SUBSTR(MD5(customer_id), 1, 7), 16, 10) AS BIGINT) % 200 AS bucket "
     "FROM (SELECT DISTINCT customer_id FROM customer_totals)",
 }
 """How each engine throws customers into buckets: the first 28 bits of the MD5 of the id, by 200."""
 
 
-def engine(source: Source, *, as_of: str, grains: Sequence[str]) -> DuckDB:
+def engine(source: Source, *, as_of: str, grains: Sequence[str]) -> Engine:
     """Return an engine with the loaded tables, `ledger`, `customer_totals` and `customer_facts`: for one's own cut.
 
     Rows of customers stay in it: count there, and bring the counts out through `collect`.
     """
-    opened = DuckDB()
-    load(source, opened.connection)
+    opened = _opened(source)
+    _loaded(opened, source)
     _ledger(opened, source, as_of=as_of, grains=grains)
     _share(opened)
     opened.create("customer_facts", sql("customer_facts"))

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pandas as pd
@@ -34,6 +34,14 @@ class Engine(ABC):
     """
 
     dialect: str
+    shown: str
+    """Its URL as it may be told, without secrets."""
+    refusals: tuple[type[Exception], ...]
+    """What its driver raises where the engine refuses a query."""
+    text = "CAST({} AS VARCHAR)"
+    """How a column becomes text, compared by its bytes."""
+    micros: Mapping[str, str]
+    """How a column of each kind of time becomes microseconds since 1970-01-01, of UTC or of its own clock."""
 
     @abstractmethod
     def run(self, statement: str) -> None:
@@ -60,6 +68,10 @@ class Engine(ABC):
         """Create a table and its columns, by DuckDB's types, where they are not, empty."""
 
     @abstractmethod
+    def view(self, name: str, query: str) -> None:
+        """Name a query of the engine's own dialect, which is not run yet, in place of one of that name."""
+
+    @abstractmethod
     def kinds(self, query: str) -> dict[str, str]:
         """Return what each column of a query of the engine's own dialect holds: one of `KINDS`, or its type's name."""
 
@@ -70,6 +82,10 @@ class Engine(ABC):
     @abstractmethod
     def state(self, table: str) -> str:
         """Return a text that changes when the rows of a table do."""
+
+    def raw(self, table: str) -> str:
+        """Return how a table of the database is written in a query, so that none of ours is meant."""
+        return table
 
     def at_one_instant(self) -> AbstractContextManager[None]:
         """Read all tables as they were at one instant, where the engine can."""
@@ -104,6 +120,7 @@ class Engine(ABC):
         """Return the rows of a small query as tuples."""
         return list(self.fetched(self.compiled(query)).itertuples(index=False, name=None))
 
+    @abstractmethod
     def close(self) -> None:
         """Let the engine go."""
 
@@ -136,9 +153,15 @@ class DuckDB(Engine):
     """
 
     dialect = "duckdb"
+    refusals = (duckdb.Error,)
+    micros: ClassVar = {
+        "instant": "EPOCH_US({})",
+        "clock": "EPOCH_US({})",
+        "day": "CAST(DATE_DIFF('day', DATE '1970-01-01', {}) AS BIGINT) * 86400000000",
+    }
 
     def __init__(self, url: str = "duckdb://", *, memory_limit: str | None = None) -> None:
-        self.shown = shown(url)
+        self.shown = shown_url(url)
         limit = memory_limit or f"{int(psutil.virtual_memory().total * MEMORY_SHARE / 2**20)}MiB"
         config = {"preserve_insertion_order": "false", "memory_limit": limit}
         self.connection = duckdb.connect(config=config)
@@ -180,8 +203,16 @@ class DuckDB(Engine):
             self.run(f"ALTER TABLE memory.main.{name} ADD COLUMN IF NOT EXISTS {column}")
 
     def fetched(self, query: str) -> pd.DataFrame:
-        """Return the rows of a query; a sum of BIGINT, which is wider than 64 bits here, as decimals without a point."""
+        """Return the rows of a query; a sum of BIGINT, wider than 64 bits here, as a decimal without a point."""
         return self.connection.sql(query).to_arrow_table().to_pandas()
+
+    def view(self, name: str, query: str) -> None:
+        """Name a query, which is not run yet."""
+        self.run(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
+
+    def raw(self, table: str) -> str:
+        """Return how a table of the file is written."""
+        return f"given.{table}" if "." in table else f"given.main.{table}"
 
     def kinds(self, query: str) -> dict[str, str]:
         """Return what each column of a query holds, before any row is read."""
@@ -293,7 +324,7 @@ def unreachable(url: str, why: str) -> KitError:
     """Return the error for an engine that cannot be reached; what its driver says is told without the URL's secrets."""
     lines = [line.strip() for line in why.splitlines() if line.strip()] or ["it gives no reason"]
     return UsageError(
-        f"The engine {shown(url)} cannot be reached.",
+        f"The engine {shown_url(url)} cannot be reached.",
         found=_without_secrets(lines[0], url),
         to_try="check that it runs, and its host, port, database and user",
     )
@@ -305,10 +336,10 @@ _URL = re.compile(
 )
 
 
-def shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """Return a URL as it may be shown and kept: without password, token or options.
 
-    >>> shown("postgresql://ana:s3cret@db.example.com:5432/shop?sslmode=require")
+    >>> shown_url("postgresql://ana:s3cret@db.example.com:5432/shop?sslmode=require")
     'postgresql://ana@db.example.com:5432/shop'
     """
     found = _URL.fullmatch(url)
@@ -319,8 +350,10 @@ def shown(url: str) -> str:
 
 
 def _without_secrets(text: str, url: str) -> str:
-    """Return a driver's words with nothing of the URL that `shown` leaves out."""
-    hidden = sorted(set(re.split(r"[/@:?;&=]+", url)) - set(re.split(r"[/@:?;&=]+", shown(url))), key=len, reverse=True)
+    """Return a driver's words with nothing of the URL that `shown_url` leaves out."""
+    hidden = sorted(
+        set(re.split(r"[/@:?;&=]+", url)) - set(re.split(r"[/@:?;&=]+", shown_url(url))), key=len, reverse=True
+    )
     for part in (part for part in hidden if len(part) > 2):
         text = text.replace(part, "…")
     return text

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import psycopg
@@ -13,7 +13,7 @@ import sqlglot
 from pyarrow import csv
 from sqlglot import exp
 
-from retention_kit.counts.engines import Engine, shown, unreachable
+from retention_kit.counts.engines import Engine, shown_url, unreachable
 from retention_kit.errors import DataError, KitError
 
 _TEXT = 'TEXT COLLATE "C"'  # texts in the order of their bytes, as in every other engine
@@ -58,9 +58,16 @@ class Postgres(Engine):
     """
 
     dialect = "postgres"
+    refusals = (psycopg.Error,)
+    text = 'CAST({} AS VARCHAR) COLLATE "C"'
+    micros: ClassVar = {
+        "instant": "CAST(EXTRACT(EPOCH FROM {}) * 1000000 AS BIGINT)",
+        "clock": "CAST(EXTRACT(EPOCH FROM {}) * 1000000 AS BIGINT)",
+        "day": "CAST({} - DATE '1970-01-01' AS BIGINT) * 86400000000",
+    }
 
     def __init__(self, url: str) -> None:
-        self.shown = shown(url)
+        self.shown = shown_url(url)
         try:
             self.connection = psycopg.connect(url, autocommit=True, application_name="retention-kit")
         except (psycopg.Error, ValueError) as why:
@@ -113,6 +120,12 @@ class Postgres(Engine):
         types = [psycopg.adapters.types[column.type_code].name for column in cursor.description]
         columns = [_array([row[nth] for row in rows], type_) for nth, type_ in enumerate(types)]
         return pa.table(columns, names=[column.name for column in cursor.description]).to_pandas()
+
+    def view(self, name: str, query: str) -> None:
+        """Name a query, which is not run yet."""
+        with self.connection.transaction():
+            self.connection.execute(f"DROP VIEW IF EXISTS pg_temp.{name}")
+            self.connection.execute(f"CREATE TEMP VIEW {name} AS {query}")
 
     def kinds(self, query: str) -> dict[str, str]:
         """Return what each column of a query holds, before any row is read."""

@@ -1,4 +1,4 @@
-"""Spark counts in views of its session: pyspark on this machine or a cluster, or Spark Connect, which Sail speaks too."""
+"""Spark counts in views of its session: on this machine, on a cluster, or by Spark Connect, which Sail speaks too."""
 
 import atexit
 import os
@@ -7,12 +7,13 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
+from pyspark.errors import PySparkException
 
-from retention_kit.counts.engines import Engine, driver, shown, unreachable
+from retention_kit.counts.engines import Engine, driver, shown_url, unreachable
 
 _TYPES = {"BIGINT": "BIGINT", "INTEGER": "BIGINT", "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN", "VARCHAR": "STRING"}
 _KINDS = {
@@ -29,6 +30,7 @@ _KINDS = {
     "timestamp_ntz": "clock",
     "timestamp": "instant",
 }
+_NARROW = ("tinyint", "smallint", "int")
 _OWN = {
     "spark.sql.shuffle.partitions": str(4 * (os.cpu_count() or 1)),
     "spark.ui.enabled": "false",
@@ -53,9 +55,15 @@ class Spark(Engine):
     """
 
     dialect = "spark"
+    refusals = (PySparkException,)
+    micros: ClassVar = {
+        "instant": "UNIX_MICROS({})",
+        "clock": "UNIX_MICROS(CAST({} AS TIMESTAMPTZ))",
+        "day": "CAST(UNIX_DATE({}) AS BIGINT) * 86400000000",
+    }
 
     def __init__(self, url: str) -> None:
-        self.shown = shown(url)
+        self.shown = shown_url(url)
         try:
             self.session = _session(url)
             self.session.conf.set("spark.sql.session.timeZone", "UTC")
@@ -70,7 +78,7 @@ class Spark(Engine):
 
     def create(self, name: str, query: str) -> None:
         """Count a view from a query, once: later queries read what was counted."""
-        self._name(name, self.session.sql(self.compiled(query)).localCheckpoint())
+        self._name(name, _wide(self.session.sql(self.compiled(query))).localCheckpoint())
 
     def drop(self, name: str) -> None:
         """Forget a view, where there is one; a table of that name stays."""
@@ -95,6 +103,10 @@ class Spark(Engine):
         """Return the rows of a query."""
         return self.session.sql(query).toArrow().to_pandas()
 
+    def view(self, name: str, query: str) -> None:
+        """Name a query, which is not run yet."""
+        self._name(name, self.session.sql(query))
+
     def kinds(self, query: str) -> dict[str, str]:
         """Return what each column of a query holds, before any row is read."""
         types = {field.name: field.dataType.simpleString() for field in self.session.sql(query).schema.fields}
@@ -109,7 +121,8 @@ class Spark(Engine):
 
     def state(self, table: str) -> str:
         """Return what changes when a table does: how many rows there are, and the sum of their hashes."""
-        query = f"SELECT COUNT(*) AS n, SUM(CAST(XXHASH64(*) AS DECIMAL(38, 0))) AS total FROM {table}"
+        columns = ", ".join(f"`{name}`" for name in self.session.sql(f"SELECT * FROM {table}").columns)
+        query = f"SELECT COUNT(*) AS n, SUM(CAST(XXHASH64({columns}) AS DECIMAL(38, 0))) AS total FROM {table}"
         return str(self.session.sql(query).toArrow().to_pylist())
 
     def close(self) -> None:
@@ -137,6 +150,12 @@ def _session(url: str) -> Any:
     for name, value in _OWN.items() if local else ():
         builder = builder.config(name, value)
     return builder.getOrCreate().newSession()
+
+
+def _wide(frame: Any) -> Any:
+    """Return a frame whose integers all have 64 bits: what Sail says of a UNION of both widths is not what it makes."""
+    types = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    return frame.selectExpr(*(f"CAST({n} AS BIGINT) AS {n}" if t in _NARROW else n for n, t in types.items()))
 
 
 def _remote(url: str) -> Any:

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from retention_kit import __version__
+from retention_kit.counts.database import fingerprint
 from retention_kit.ingest import Findings, Source
 
 MOST_KEPT = 50
@@ -26,7 +27,7 @@ MOST_KEPT = 50
 
 def key(source: Source, *, as_of: str, grains: Sequence[str]) -> str:
     """Return the name of the folder that holds these counts, or would."""
-    parts = [__version__, source.fingerprint(), as_of, *sorted(set(grains)), _code()]
+    parts = [__version__, fingerprint(source), as_of, *sorted(set(grains)), _code()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -43,11 +44,11 @@ def _code() -> str:
 
 def read(folder: Path, names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], Findings] | None:
     """Return the kept counts tables and findings, or None where they were not kept, or are damaged."""
+    if not folder.is_dir():
+        return None
     try:
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
         return tables, Findings.from_dicts(json.loads((folder / "findings.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, TypeError, pa.ArrowException):
         shutil.rmtree(folder, ignore_errors=True)
         return None

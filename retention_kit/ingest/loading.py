@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from retention_kit.config import Markets
-from retention_kit.errors import DataError, KitError, listed, missing_column, near_miss, shown
+from retention_kit.errors import DataError, KitError, UsageError, listed, missing_column, near_miss, shown
 from retention_kit.ingest.convert import (
     Conversion,
     conversion,
@@ -78,6 +78,14 @@ def loaded(source: Source, connection: duckdb.DuckDBPyConnection) -> tuple[Findi
     return told, [*errors, *_verdict(told, connection, explained=bool(wrong.get("orders")))]
 
 
+def in_an_engine(source: Source) -> KitError:
+    """Return the error for asking files of a source whose tables lie in an engine."""
+    return UsageError(
+        f"The data '{source.name}' lie in an engine of their own, not in files.",
+        to_try="count them: what is refused is counted there, and told",
+    )
+
+
 def _in_order(source: Source) -> list[str]:
     """Return the tables that have files, those first that others look up."""
     order = [*_ORDER, *(table for table in TABLES if table not in _ORDER)]
@@ -85,7 +93,7 @@ def _in_order(source: Source) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Table:
+class LoadedTable:
     """What is being loaded: a table of a source, how it is declared, its files, the engine."""
 
     name: str
@@ -107,7 +115,7 @@ class _Table:
 def _load_table(
     source: Source, name: str, given: Raw, connection: duckdb.DuckDBPyConnection
 ) -> tuple[list[Finding], list[KitError]]:
-    table = _Table(name, source, source.profile.table(name), given, connection)
+    table = LoadedTable(name, source, source.profile.table(name), given, connection)
     unit = "order lines" if table.declared.group_by_order else name.replace("_", " ")
     offered = _offered(table)
     mapped, types = _mapped(table, offered)
@@ -121,13 +129,13 @@ def _load_table(
     ]
     of = given.n_rows - n_left_out
     if table.declared.group_by_order:
-        refused, errors = _refused(table, of, unit=unit)
+        refused, errors = refusals(table, of, unit=unit)
         found += [*refused, *_noted(table, how, of, unit=unit)]
         of = _group(table, how)
-        found += _refused(table, of, unit="orders")[0]
+        found += refusals(table, of, unit="orders")[0]
     else:
         _refuse_repeated(table)
-        refused, errors = _refused(table, of, unit=unit)
+        refused, errors = refusals(table, of, unit=unit)
         found += [*refused, *_noted(table, how, of, unit=unit)]
     _finish(table, how)
     if name == "orders":
@@ -135,7 +143,7 @@ def _load_table(
     return [finding for finding in found if finding.n], errors
 
 
-def _offered(table: _Table) -> dict[str, str]:
+def _offered(table: LoadedTable) -> dict[str, str]:
     """Return SQL by column that the profile maps, or that the files have by the kit's own name."""
     offered = {}
     for column in TABLES[table.name]:
@@ -148,7 +156,7 @@ def _offered(table: _Table) -> dict[str, str]:
     return offered
 
 
-def _mapped(table: _Table, offered: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def _mapped(table: LoadedTable, offered: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Return SQL of the rows with the kit's columns and `row__`, and the type of each column."""
     columns = ", ".join(f"({sql}) AS {name}" for name, sql in offered.items())
     where = f" WHERE ({table.declared.where})" if table.declared.where else ""
@@ -160,7 +168,7 @@ def _mapped(table: _Table, offered: Mapping[str, str]) -> tuple[str, dict[str, s
     return mapped, {name: type_.strip('"') for name, type_, *_ in described if name != "row__"}
 
 
-def _wrong_expression(table: _Table, offered: Mapping[str, str]) -> KitError:
+def _wrong_expression(table: LoadedTable, offered: Mapping[str, str]) -> KitError:
     """Return the error for the first expression of the profile that the engine cannot read."""
     asked = [*offered.items(), *([("where", table.declared.where)] if table.declared.where else [])]
     for name, sql in asked:
@@ -171,7 +179,7 @@ def _wrong_expression(table: _Table, offered: Mapping[str, str]) -> KitError:
     return DataError(f"{table.name}: its expressions do not go together.", to_try=f"check {table.source.where}")
 
 
-def _told(table: _Table, name: str, why: str) -> KitError:
+def _told(table: LoadedTable, name: str, why: str) -> KitError:
     lacking = re.search(r'Referenced column "([^"]+)" not found', why)
     place = f"{table.source.where} [{table.name}]"
     if lacking:
@@ -188,7 +196,7 @@ def _told(table: _Table, name: str, why: str) -> KitError:
     )
 
 
-def _create_converted(table: _Table, how: Conversion) -> None:
+def _create_converted(table: LoadedTable, how: Conversion) -> None:
     """Create the table with its reasons, still with the rows that are refused."""
     try:
         table.engine.execute(f"CREATE TABLE {table.name} AS {how.select}")
@@ -200,7 +208,7 @@ def _create_converted(table: _Table, how: Conversion) -> None:
         ) from None
 
 
-def _prepare(table: _Table, types: Mapping[str, str], mapped: str) -> None:
+def _prepare(table: LoadedTable, types: Mapping[str, str], mapped: str) -> None:
     """Create the small tables that the conversion looks up: homes of customers, offsets of zones."""
     if needs_home(table.name, types, table.declared):
         known = "customers" if "customers" in _created(table.engine) else "orders"
@@ -263,14 +271,14 @@ def _created(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
 
 
-def _rated(table: _Table) -> list[str]:
+def _rated(table: LoadedTable) -> list[str]:
     if table.name != "orders" or "exchange_rates" not in _created(table.engine):
         return []
     rows = table.engine.execute("SELECT DISTINCT currency FROM exchange_rates ORDER BY 1").fetchall()
     return [currency for (currency,) in rows]
 
 
-def _refuse_repeated(table: _Table) -> None:
+def _refuse_repeated(table: LoadedTable) -> None:
     """Mark the rows that repeat what may come once only; the first row of each stays.
 
     Hashes are compared first: integers are grouped several times faster than texts.
@@ -292,7 +300,7 @@ def _refuse_repeated(table: _Table) -> None:
     )
 
 
-def _refused(table: _Table, of: int, *, unit: str) -> tuple[list[Finding], list[KitError]]:
+def refusals(table: LoadedTable, of: int, *, unit: str) -> tuple[list[Finding], list[KitError]]:
     """Return the refusals by reason, and the errors that no share of refused rows excuses."""
     counted = table.engine.execute(
         f"SELECT reason, count(*) FROM {table.name} WHERE reason IS NOT NULL GROUP BY reason ORDER BY 2 DESC, 1"
@@ -306,7 +314,7 @@ def _refused(table: _Table, of: int, *, unit: str) -> tuple[list[Finding], list[
             more = f": {_markets_told(table, names)}"
             severity = "warning" if table.source.unknown_markets == "ignore" else "refused"
             errors += [_unknown_market_error(table, names)] if severity == "refused" else []
-        elif reason == "no_exchange_rate" and "exchange_rates" not in table.source.files:
+        elif reason == "no_exchange_rate" and "exchange_rates" not in table.source.tables:
             errors.append(_no_rates_error(table, n))
         elif reason.startswith("rounded_"):
             errors.append(_rounded_error(table, reason, n))
@@ -316,7 +324,7 @@ def _refused(table: _Table, of: int, *, unit: str) -> tuple[list[Finding], list[
     return found, errors
 
 
-def _unknown_markets(table: _Table) -> list[tuple[str, int]]:
+def _unknown_markets(table: LoadedTable) -> list[tuple[str, int]]:
     return table.engine.execute(
         f"SELECT unknown__, count(*) FROM {table.name} WHERE unknown__ IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
@@ -330,7 +338,7 @@ def _counted(names: Sequence[tuple[str, int]], *, most: int = 12) -> str:
 _MOST_NAMED, _MOST_NAMED_IF_RARE = 30, 5
 
 
-def _are_nameable(table: _Table, names: Sequence[tuple[str, int]]) -> bool:
+def _are_nameable(table: LoadedTable, names: Sequence[tuple[str, int]]) -> bool:
     """Return whether unknown markets may be told by name: not if they are many, or look like customers."""
     rare = all(n <= 2 for _, n in names)
     if len(names) > (_MOST_NAMED_IF_RARE if rare else _MOST_NAMED):
@@ -341,14 +349,14 @@ def _are_nameable(table: _Table, names: Sequence[tuple[str, int]]) -> bool:
     return not table.one(f"SELECT count(*) FILTER ({same}) FROM {table.name}")[0]
 
 
-def _markets_told(table: _Table, names: Sequence[tuple[str, int]]) -> str:
+def _markets_told(table: LoadedTable, names: Sequence[tuple[str, int]]) -> str:
     """Return unknown markets with their rows; without their names where these could be customers."""
     if _are_nameable(table, names):
         return _counted(names)
     return f"{len(names):,} values that look like ids, not names of markets; they are not shown"
 
 
-def _unknown_market_error(table: _Table, names: Sequence[tuple[str, int]]) -> KitError:
+def _unknown_market_error(table: LoadedTable, names: Sequence[tuple[str, int]]) -> KitError:
     declare = f"declare what is missing in {table.source.markets.where}, or leave it out: --unknown-markets ignore"
     nameable = _are_nameable(table, names)
     look = f"look which column [{table.name}.columns] of {table.source.where} makes the market of"
@@ -375,7 +383,7 @@ def _alias_advice(markets: Markets, names: Sequence[tuple[str, int]]) -> list[st
     ]
 
 
-def _no_rates_error(table: _Table, n: int) -> KitError:
+def _no_rates_error(table: LoadedTable, n: int) -> KitError:
     currencies = table.engine.execute(
         "SELECT o.currency || ' in ' || o.market, count(*) FROM orders AS o "
         "WHERE o.reason = 'no_exchange_rate' GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -387,7 +395,7 @@ def _no_rates_error(table: _Table, n: int) -> KitError:
     )
 
 
-def _rounded_error(table: _Table, reason: str, n: int) -> KitError:
+def _rounded_error(table: LoadedTable, reason: str, n: int) -> KitError:
     column = reason.removeprefix("rounded_")
     return DataError(
         f"{table.name}: '{column}' is a decimal column, and {n:,} of its values are no whole number below 2^53.",
@@ -396,7 +404,7 @@ def _rounded_error(table: _Table, reason: str, n: int) -> KitError:
     )
 
 
-def _noted(table: _Table, how: Conversion, of: int, *, unit: str) -> list[Finding]:
+def _noted(table: LoadedTable, how: Conversion, of: int, *, unit: str) -> list[Finding]:
     """Return what kept rows have that is worth a note or a warning."""
     if not how.noted:
         return []
@@ -423,7 +431,7 @@ _FOLDED = {
 """How the lines of an order become one: SQL by column; any other column takes its smallest value."""
 
 
-def _group(table: _Table, how: Conversion) -> int:
+def _group(table: LoadedTable, how: Conversion) -> int:
     """Group order lines to orders; return how many orders there are, with those that are refused.
 
     An order is cancelled when all its lines are; a cancelled line of another order adds no amount.
@@ -453,7 +461,7 @@ def _group(table: _Table, how: Conversion) -> int:
     return table.one("SELECT count(*) FROM orders")[0]
 
 
-def _finish(table: _Table, how: Conversion) -> None:
+def _finish(table: LoadedTable, how: Conversion) -> None:
     """Leave the kept rows and the engine's columns, and what orders always have."""
     name = table.name
     kept = set(how.columns)
@@ -466,7 +474,7 @@ def _finish(table: _Table, how: Conversion) -> None:
         _always(table, there)
 
 
-def _always(table: _Table, there: Sequence[str]) -> None:
+def _always(table: LoadedTable, there: Sequence[str]) -> None:
     always = {"refunded_minor": "BIGINT DEFAULT 0", "refunded_us": "BIGINT", "cancelled": "BOOLEAN DEFAULT false"}
     for column, type_ in always.items():
         if column not in there:
@@ -476,7 +484,7 @@ def _always(table: _Table, there: Sequence[str]) -> None:
             table.engine.execute(f"UPDATE orders SET {column} = {default} WHERE {column} IS NULL")
 
 
-def _afterwards(table: _Table, of: int) -> list[Finding]:
+def _afterwards(table: LoadedTable, of: int) -> list[Finding]:
     """Return what is worth saying of whole orders."""
     asked = _AFTERWARDS | (
         {"undated_refund": ("warning", "refunded_minor > 0 AND refunded_us IS NULL")}
@@ -499,7 +507,7 @@ def _verdict(findings: Findings, connection: duckdb.DuckDBPyConnection, *, expla
     """
     there = "orders" in _created(connection)
     if there and not connection.execute("SELECT count(*) FROM orders").fetchall()[0][0]:
-        return [] if explained else [_nothing_left(findings)]
+        return [] if explained else [nothing_left(findings)]
     try:
         findings.raise_if_too_many()
     except KitError as why:
@@ -507,7 +515,8 @@ def _verdict(findings: Findings, connection: duckdb.DuckDBPyConnection, *, expla
     return []
 
 
-def _nothing_left(findings: Findings) -> KitError:
+def nothing_left(findings: Findings) -> KitError:
+    """Return the error for orders of which no row is left."""
     found = [finding.text for finding in findings.rows if finding.table == "orders"]
     return DataError(
         "No order is left: every row was refused or left out." if found else "orders has no rows.",

@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from babel.numbers import list_currencies
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from retention_kit.config import (
     Markets,
@@ -50,6 +51,7 @@ class TableProfile(Strict):
     Parameters
     ----------
     file : path or glob, relative to the profile; may be given on the command line instead.
+    table : instead of a file, the table or view of the profile's engine, as `schema.name`.
     encoding, separator, quote, decimal, thousands : of a text file; nothing of it is guessed.
     date_format : one or several strftime texts; ISO 8601 where not given.
     time_zone : of times without an offset: `UTC`, a zone's name, or `market` for each market's own.
@@ -62,6 +64,7 @@ class TableProfile(Strict):
     """
 
     file: str | None = None
+    table: str | None = Field(default=None, min_length=1)
     encoding: str = "utf-8"
     separator: str = Field(default=",", min_length=1, max_length=1)
     quote: str = Field(default='"', min_length=1, max_length=1)
@@ -130,6 +133,7 @@ class Profile(Strict):
     max_refused : share of a table's rows that may be refused.
     expected : share by reason that is known, and does not count against `max_refused`.
     complete_history : whether the data hold everybody's first order ever; where not, the first cohort is flagged.
+    engine : URL of the engine that holds the tables, or `$NAME` of the environment variable that says it.
     markets : path of a `markets.toml`, relative to the profile or to `data/`; or the markets themselves.
     """
 
@@ -143,6 +147,7 @@ class Profile(Strict):
     max_refused: float = Field(default=0.01, ge=0, le=1)
     expected: dict[str, float] = Field(default_factory=dict)
     complete_history: bool = False
+    engine: SecretStr | None = None
     markets: str | dict[str, Any] = "markets.toml"
     orders: TableProfile = TableProfile()
     customers: TableProfile | None = None
@@ -221,6 +226,30 @@ class Source:
         """Return whether the data hold everybody's first order ever."""
         return self.profile.complete_history
 
+    @property
+    def engine(self) -> str | None:
+        """Return the URL of the engine that holds the tables; None where files hold them."""
+        told = None if self.profile.engine is None else self.profile.engine.get_secret_value()
+        if told is None or not told.startswith("$"):
+            return told
+        if not os.environ.get(told[1:]):
+            raise ConfigError(
+                f"{self.where} takes its engine from the environment variable {told[1:]}, which is not set.",
+                to_try=f"export {told[1:]}=postgresql://user:password@host/database",
+            )
+        return os.environ[told[1:]]
+
+    @property
+    def in_engine(self) -> dict[str, str]:
+        """Return the engine's table by the kit's, where an engine holds them."""
+        named = {table: self.profile.table(table).table for table in TABLES}
+        return {table: name for table, name in named.items() if name is not None}
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Return which of the kit's tables there are."""
+        return tuple(self.files) or tuple(self.in_engine)
+
     def paths(self, table: str) -> list[Path]:
         """Return the files of a table, in order of their names."""
         return _paths(self.files[table], table=table)
@@ -262,7 +291,8 @@ def source(
     path = _located(data)
     profile = _folder_profile(path) if path.is_dir() else read_profile(path)
     named = _named_files(profile, path) | _given_files(files or {})
-    if "orders" not in named:
+    _refuse_two_places(profile, named, where=path.name)
+    if "orders" not in named and profile.engine is None:
         raise _no_orders(path, named)
     for table, file in named.items():
         _paths(file, table=table)
@@ -295,6 +325,29 @@ def read_profile(path: Path) -> Profile:
         name: _table_profile(name, tables[name], where=f"{path.name} [{name}]") for name in TABLES if name in tables
     }
     return validated(Profile, tables | sections, where=path.name)
+
+
+def _refuse_two_places(profile: Profile, files: Mapping[str, str], *, where: str) -> None:
+    """Refuse tables both in files and in an engine, or in neither: they are counted in one place."""
+    named = [table for table in TABLES if profile.table(table).table is not None]
+    if profile.engine is None:
+        if named:
+            raise ConfigError(
+                f"{where} names tables, and no engine that holds them.",
+                found=listed(named),
+                to_try='engine = "postgresql://…" at its top, or engine = "$NAME" of an environment variable',
+            )
+        return
+    if files:
+        raise ConfigError(
+            f"{where} names an engine and files.",
+            found=listed(files),
+            to_try='table = "schema.name" instead of file: all tables are counted in one place',
+        )
+    if "orders" not in named:
+        raise ConfigError(
+            f"{where} names no table of orders.", found=listed(named), to_try='[orders] table = "schema.name"'
+        )
 
 
 def _table_profile(table: str, values: Any, *, where: str) -> TableProfile:
