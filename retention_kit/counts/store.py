@@ -46,8 +46,6 @@ def read(folder: Path, names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], F
     """Return the kept counts tables and findings, or None where they were not kept, or are damaged."""
     if not folder.is_dir():
         return None
-    if not folder.is_dir():
-        return None
     try:
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
         return tables, Findings.from_dicts(json.loads((folder / "findings.json").read_text(encoding="utf-8")))
