@@ -6,7 +6,7 @@ SELECT
     t.market, 'history' AS grain, b.bucket,
     SUM(CASE WHEN t.n_orders > 0 THEN 1 ELSE 0 END) AS n_customers, SUM(t.n_orders) AS n_orders, SUM(t.gross_minor) - SUM(t.refunded_minor) AS revenue_minor
 FROM customer_totals AS t
-JOIN customer_buckets AS b ON b.customer_id = t.customer_id
+JOIN customer_buckets AS b ON b.customer = t.customer
 GROUP BY t.market, b.bucket
 UNION ALL
 SELECT
@@ -15,6 +15,6 @@ SELECT
     SUM(t.year_n_orders) AS n_orders,
     SUM(t.year_gross_minor) - SUM(t.year_refunded_minor) AS revenue_minor
 FROM customer_totals AS t
-JOIN customer_buckets AS b ON b.customer_id = t.customer_id
+JOIN customer_buckets AS b ON b.customer = t.customer
 GROUP BY t.market, b.bucket
 ORDER BY market, grain, bucket

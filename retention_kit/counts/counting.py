@@ -1,5 +1,6 @@
 """From a source to its counts tables: one pass over the data, for all markets and the group together."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -46,7 +47,7 @@ _SHARED = (
     "order_days",
     "customer_totals",
     "customer_periods",
-    "customer_steps",
+    "step_cells",
     "cohort_cells",
     "coverage_cells",
 )
@@ -203,7 +204,9 @@ def counts_in(
     if "cut_counts" in tables:
         engine.create("customer_facts", sql("customer_facts"))
     if "bucket_counts" in tables:
-        engine.create("customer_buckets", _BUCKETS[engine.dialect])
+        engine.create(
+            "customer_buckets", f"SELECT customer, {_BUCKETS[engine.dialect]} % 200 AS bucket FROM customer_keys"
+        )
     found = {table: engine.collect(sql(table)) for table in tables}
     of_the_group = [table for table in _OF_THE_GROUP if table in tables]
     for table, rows in _group(engine, {table: found[table] for table in of_the_group}).items():
@@ -213,12 +216,9 @@ def counts_in(
 
 _CONTRACTS = "SELECT market, started_us, ended_us FROM subscriptions"
 _BUCKETS = {
-    "duckdb": "SELECT customer_id, ('0x' || SUBSTR(MD5(customer_id), 1, 7))::BIGINT % 200 AS bucket "
-    "FROM (SELECT DISTINCT customer_id FROM customer_totals)",
-    "postgres": "SELECT customer_id, CAST(CAST(('x' || SUBSTR(MD5(customer_id), 1, 7)) AS BIT(28)) AS BIGINT) % 200 "
-    "AS bucket FROM (SELECT DISTINCT customer_id FROM customer_totals) AS t",
-    "spark": "SELECT customer_id, CAST(CONV(SUBSTR(MD5(customer_id), 1, 7), 16, 10) AS BIGINT) % 200 AS bucket "
-    "FROM (SELECT DISTINCT customer_id FROM customer_totals)",
+    "duckdb": "('0x' || SUBSTR(MD5(customer_id), 1, 7))::BIGINT",
+    "postgres": "CAST(CAST(('x' || SUBSTR(MD5(customer_id), 1, 7)) AS BIT(28)) AS BIGINT)",
+    "spark": "CAST(CONV(SUBSTR(MD5(customer_id), 1, 7), 16, 10) AS BIGINT)",
 }
 """How each engine throws customers into buckets: the first 28 bits of the MD5 of the id, by 200."""
 
@@ -260,9 +260,19 @@ def _ledger(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
             raise unknown_name("grain", grain, GRAINS)
     prelude.complete_tables(engine)
     prelude.prepare(engine, source, as_of=as_of, grains=grains)
-    engine.create("ledger", sql("ledger"))
+    orders = prelude.keyed_orders(engine)
+    ledger = _after("keyed_orders", orders, sql("ledger"))
+    if source.refund_policy == "processed":
+        refunds = _after("keyed_orders", orders, sql("refunds"))
+        ledger = f"SELECT * FROM ({ledger}) AS kept UNION ALL SELECT * FROM ({refunds}) AS refunded"
+    engine.create("ledger", ledger)
     _refuse_missing_rates(engine)
     prelude.observe_history(engine, source)
+
+
+def _after(name: str, query: str, text: str) -> str:
+    """Return a counting file with one more named query before its first."""
+    return re.sub("^WITH ", lambda _: f"WITH {name} AS ({query}),\n", text, count=1, flags=re.MULTILINE)
 
 
 def _share(engine: Engine) -> None:
@@ -278,16 +288,16 @@ def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
     """
     engine.create(
         "movers",
-        "SELECT customer_id FROM customer_totals GROUP BY customer_id HAVING COUNT(*) > 1",
+        "SELECT customer FROM customer_totals GROUP BY customer HAVING COUNT(*) > 1",
     )
-    engine.create("moved", "SELECT l.* FROM ledger AS l JOIN movers AS m ON m.customer_id = l.customer_id")
+    engine.create("moved", "SELECT l.* FROM ledger AS l JOIN movers AS m ON m.customer = l.customer")
     engine.create("contracts", f"{_CONTRACTS} WHERE 1 = 0")  # a contract is of one market: nothing to take back
     engine.create("ledger", "SELECT * FROM moved")
     _share(engine)
     twice = {table: engine.collect(sql(table)) for table in found}
     # an order in a market with a short window does not end what one in a market with a long window has begun
-    covered_day = "MAX(covered_day) OVER (PARTITION BY customer_id ORDER BY day) AS covered_day"
-    columns = f"customer_id, us, day, {covered_day}, n_orders, gross_minor, refunded_minor"
+    covered_day = "MAX(covered_day) OVER (PARTITION BY customer ORDER BY day) AS covered_day"
+    columns = f"customer, us, day, {covered_day}, n_orders, gross_minor, refunded_minor"
     engine.create("ledger", f"SELECT '{GROUP}' AS market, {columns} FROM moved")
     prelude.group_of(engine)
     _share(engine)

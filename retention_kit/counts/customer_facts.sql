@@ -1,5 +1,5 @@
 -- customer_facts: what is known of each customer and his first kept order; stays in the engine, never collected.
--- In:  ledger, orders, customers, tickets (from ingest), markets.
+-- In:  ledger, customer_keys, orders, customers, tickets (from ingest), markets.
 -- Out: one row per market and customer: first_day, second_day (second day with a kept order, or NULL),
 --      observed_days from the first order to as_of; and, as text, NULL where the data do not say:
 --      payment_method, channel, coupon, first_delivery of the first order; acquisition_channel, language, referred of the customer;
@@ -15,19 +15,20 @@ WITH known AS (
 ),
 days_of_orders AS (
     SELECT
-        market, customer_id, day, MIN(us) AS first_us,
-        ROW_NUMBER() OVER (PARTITION BY market, customer_id ORDER BY day) AS nth
+        market, customer, day, MIN(us) AS first_us,
+        ROW_NUMBER() OVER (PARTITION BY market, customer ORDER BY day) AS nth
     FROM ledger
     WHERE n_orders = 1
-    GROUP BY market, customer_id, day
+    GROUP BY market, customer, day
 ),
 firsts AS (
     SELECT
-        f.market, f.customer_id, f.day AS first_day, f.first_us, s.day AS second_day, m.as_of_us,
+        f.market, i.customer_id, f.day AS first_day, f.first_us, s.day AS second_day, m.as_of_us,
         m.as_of_day - f.day AS observed_days
     FROM days_of_orders AS f
+    JOIN customer_keys AS i ON i.customer = f.customer
     JOIN markets AS m ON m.market = f.market
-    LEFT JOIN days_of_orders AS s ON s.market = f.market AND s.customer_id = f.customer_id AND s.nth = 2
+    LEFT JOIN days_of_orders AS s ON s.market = f.market AND s.customer = f.customer AND s.nth = 2
     WHERE f.nth = 1
 ),
 first_orders AS (

@@ -95,6 +95,15 @@ class Engine(ABC):
         """Return a query of DuckDB's dialect as the engine speaks it."""
         return compiled(query, self.dialect)
 
+    def enumerate(self, column: str, texts: Sequence[str], *, tables: Sequence[str]) -> None:
+        """Say that a column of some tables holds these texts only: an engine may number them, in their order."""
+        del column, texts, tables
+
+    def key_customers(self) -> str:
+        """Create `customer_keys`, customer and customer_id; return SQL of a customer's key, over the orders `o`."""
+        self.create("customer_keys", "SELECT DISTINCT customer_id AS customer, customer_id FROM orders")
+        return "o.customer_id"
+
     def load_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Create a small table from rows as dictionaries."""
         self.load(name, pa.Table.from_pylist(list(rows)))
@@ -165,13 +174,14 @@ class DuckDB(Engine):
         limit = memory_limit or f"{int(psutil.virtual_memory().total * MEMORY_SHARE / 2**20)}MiB"
         config = {"preserve_insertion_order": "false", "memory_limit": limit}
         self.connection = duckdb.connect(config=config)
+        self._n_enumerated = 0
         path = url.removeprefix("duckdb:").removeprefix("//")
         if path:
             self._attach(path, url)
 
     def _attach(self, path: str, url: str) -> None:
         try:
-            self.run(f"ATTACH '{path.replace(chr(39), chr(39) * 2)}' AS given (READ_ONLY)")
+            self.run(f"ATTACH {_literal(path)} AS given (READ_ONLY)")
         except duckdb.Error as why:
             raise unreachable(url, str(why)) from None
         self.run("SET search_path = 'memory.main,given.main'")
@@ -203,8 +213,28 @@ class DuckDB(Engine):
             self.run(f"ALTER TABLE memory.main.{name} ADD COLUMN IF NOT EXISTS {column}")
 
     def fetched(self, query: str) -> pd.DataFrame:
-        """Return the rows of a query; a sum of BIGINT, wider than 64 bits here, as a decimal without a point."""
-        return self.connection.sql(query).to_arrow_table().to_pandas()
+        """Return the rows of a query; a sum of BIGINT, which is wider than 64 bits here, as int64."""
+        table = self.connection.sql(query).to_arrow_table()
+        return table.cast(pa.schema([(field.name, _plain(field.type)) for field in table.schema])).to_pandas()
+
+    def enumerate(self, column: str, texts: Sequence[str], *, tables: Sequence[str]) -> None:
+        """Number the texts of a column: they are compared, grouped and sorted as small integers."""
+        self._n_enumerated += 1
+        type_ = f"{column}_{self._n_enumerated}"
+        self.run(f"CREATE TYPE memory.main.{type_} AS ENUM ({', '.join(_literal(text) for text in texts)})")
+        for table in tables:
+            self.run(f"ALTER TABLE memory.main.{table} ALTER {column} TYPE {type_}")
+
+    def key_customers(self, *, salt: str = "") -> str:
+        """Create `customer_keys`; a key is a hash, integers being grouped and sorted several times faster than texts.
+
+        Whether each hash is of one customer only is looked up; if not, the hash of a longer text is taken.
+        """
+        text = f"o.customer_id || {_literal(salt)}" if salt else "o.customer_id"
+        key = f"CAST(HASH({text}) >> 1 AS BIGINT)"
+        self.create("customer_keys", f"SELECT DISTINCT {key} AS customer, o.customer_id FROM orders AS o")
+        n, n_keys = self.values("SELECT COUNT(*) AS n, COUNT(DISTINCT customer) AS n_keys FROM customer_keys")[0]
+        return key if n == n_keys else self.key_customers(salt=f"{salt}+")
 
     def view(self, name: str, query: str) -> None:
         """Name a query, which is not run yet."""
@@ -234,6 +264,16 @@ class DuckDB(Engine):
     def close(self) -> None:
         """Close the connection, and drop what it held."""
         self.connection.close()
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(type_):
+        return type_.value_type
+    return pa.int64() if pa.types.is_decimal(type_) and type_.scale == 0 else type_
 
 
 _DUCKDB_KINDS = {

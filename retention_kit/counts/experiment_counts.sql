@@ -9,7 +9,7 @@ WITH homes AS (
     FROM (
         SELECT customer_id, market AS home, CAST(NULL AS VARCHAR) AS market FROM customers
         UNION ALL
-        SELECT customer_id, NULL AS home, market FROM ledger
+        SELECT i.customer_id, NULL AS home, l.market FROM ledger AS l JOIN customer_keys AS i ON i.customer = l.customer
     ) AS records
     GROUP BY customer_id
 ),
@@ -26,7 +26,8 @@ assigned AS (
 returned AS (
     SELECT DISTINCT a.experiment, a.customer_id
     FROM assigned AS a
-    JOIN ledger AS l ON l.customer_id = a.customer_id AND l.n_orders = 1
+    JOIN customer_keys AS i ON i.customer_id = a.customer_id
+    JOIN ledger AS l ON l.customer = i.customer AND l.n_orders = 1
     WHERE l.us > a.assigned_us AND l.us <= a.assigned_us + a.horizon_days * 86400000000
 )
 SELECT

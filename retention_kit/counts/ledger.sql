@@ -1,16 +1,16 @@
--- ledger: one row per kept order before as_of. Where refunds count when they are processed, each refund is a row of its own, on
--- its own day, and an order that was refunded wholly keeps its money on its day, but is no order.
+-- ledger: one row per kept order before as_of. Where refunds count when they are processed, `refunds` adds a row for each of them,
+-- and an order that was refunded wholly keeps its money on its day, but is no order.
 -- A kept order was not cancelled, not fully refunded by as_of, and has a positive amount (or none, where free orders are kept).
--- In:  orders (from ingest), markets_asked, conversions, utc_offsets, policy.
--- Out: market; customer_id; us, the instant; day, local to the market; covered_day, the last day on which the order still
---      makes its customer active; n_orders, 1 for a kept order, else 0; gross_minor, refunded_minor, integer minor
---      units of the market's currency, at the rate of the order's day (NULL where there is none, which fails the run).
+-- In:  keyed_orders, markets_asked, conversions, policy.
+-- Out: market; customer, whose id customer_keys has; us, the instant; day, local to the market; covered_day, the last day on which
+--      the order still makes its customer active; n_orders, 1 for a kept order, else 0; gross_minor, refunded_minor, integer
+--      minor units of the market's currency, at the rate of the order's day (NULL where there is none, which fails the run).
 WITH known_orders AS (
     SELECT
-        o.market, o.customer_id, o.ordered_us, o.refunded_us, o.currency, o.amount_minor AS gross_minor,
+        m.market, o.customer, o.ordered_us, o.local_us, o.currency, o.amount_minor AS gross_minor,
         m.activity_window_days, m.currency AS market_currency,
         CASE WHEN o.refunded_us >= m.as_of_us THEN 0 ELSE COALESCE(o.refunded_minor, 0) END AS refunded_minor
-    FROM orders AS o
+    FROM keyed_orders AS o
     JOIN markets_asked AS m ON m.market = o.market
     WHERE o.ordered_us < m.as_of_us AND NOT COALESCE(o.cancelled, FALSE) AND o.amount_minor >= 0
 ),
@@ -18,41 +18,20 @@ kept_orders AS (
     SELECT
         k.*, p.refund_policy,
         -- 100,000 days are added and taken away, so that the division never meets a negative number
-        CAST((k.ordered_us + z.offset_us + 8640000000000000) // 86400000000 AS BIGINT) - 100000 AS day
+        CAST((k.local_us + 8640000000000000) // 86400000000 - 100000 AS INTEGER) AS day
     FROM known_orders AS k
     CROSS JOIN policy AS p
-    JOIN utc_offsets AS z ON z.market = k.market AND k.ordered_us >= z.from_us AND k.ordered_us < z.to_us
     WHERE k.gross_minor > k.refunded_minor
         OR (p.free_orders = 'kept' AND k.gross_minor = 0)
         OR (p.refund_policy = 'processed' AND k.gross_minor > 0)
-),
-converted AS (
-    SELECT
-        k.market, k.customer_id, k.ordered_us, k.refunded_us, k.day, k.activity_window_days, k.refund_policy,
-        CASE WHEN k.gross_minor > 0 AND k.gross_minor <= k.refunded_minor THEN 0 ELSE 1 END AS n_orders,
-        CASE WHEN k.currency = k.market_currency THEN k.gross_minor
-            ELSE CAST(FLOOR(k.gross_minor * c.factor + 0.5) AS BIGINT) END AS gross_minor,
-        CASE WHEN k.currency = k.market_currency THEN k.refunded_minor
-            ELSE CAST(FLOOR(k.refunded_minor * c.factor + 0.5) AS BIGINT) END AS refunded_minor
-    FROM kept_orders AS k
-    LEFT JOIN conversions AS c ON c.market = k.market AND c.currency = k.currency AND c.day = k.day
-),
-processed AS (
-    SELECT
-        market, customer_id, activity_window_days, refunded_minor,
-        CASE WHEN refunded_us > ordered_us THEN refunded_us ELSE ordered_us END AS us
-    FROM converted
-    WHERE refund_policy = 'processed' AND refunded_minor > 0
 )
 SELECT
-    market, customer_id, ordered_us AS us, day, day + activity_window_days AS covered_day, n_orders, gross_minor,
-    CASE WHEN refund_policy = 'order' THEN refunded_minor ELSE 0 END AS refunded_minor
-FROM converted
-UNION ALL
-SELECT
-    r.market, r.customer_id, r.us,
-    CAST((r.us + z.offset_us + 8640000000000000) // 86400000000 AS BIGINT) - 100000 AS day,
-    CAST((r.us + z.offset_us + 8640000000000000) // 86400000000 AS BIGINT) - 100000 AS covered_day,
-    0 AS n_orders, 0 AS gross_minor, r.refunded_minor
-FROM processed AS r
-JOIN utc_offsets AS z ON z.market = r.market AND r.us >= z.from_us AND r.us < z.to_us
+    k.market, k.customer, k.ordered_us AS us, k.day, CAST(k.day + k.activity_window_days AS INTEGER) AS covered_day,
+    CASE WHEN k.gross_minor > 0 AND k.gross_minor <= k.refunded_minor THEN 0 ELSE 1 END AS n_orders,
+    CASE WHEN k.currency = k.market_currency THEN k.gross_minor
+        ELSE CAST(FLOOR(k.gross_minor * c.factor + 0.5) AS BIGINT) END AS gross_minor,
+    CASE WHEN k.refund_policy = 'processed' THEN 0
+        WHEN k.currency = k.market_currency THEN k.refunded_minor
+        ELSE CAST(FLOOR(k.refunded_minor * c.factor + 0.5) AS BIGINT) END AS refunded_minor
+FROM kept_orders AS k
+LEFT JOIN conversions AS c ON c.market = k.market AND c.currency = k.currency AND c.day = k.day

@@ -1,6 +1,6 @@
 """What the counting files take for granted: markets, periods, offsets, rates, currencies, as small tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -67,11 +67,32 @@ def prepare(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
     span = (min(firsts.values()) - 2 * US_PER_DAY, max(row["as_of_us"] for row in rows) + 2 * US_PER_DAY)
     days = range(span[0] // US_PER_DAY - 1, observed_to + _longest_window(source) + 2)
     engine.load_rows("markets_asked", rows)
-    engine.load_rows("utc_offsets", _offsets([source.markets[code] for code in firsts], span=span))
+    offsets = _offsets([source.markets[code] for code in firsts], span=span)
+    engine.load_rows("utc_offsets", offsets)
+    engine.load_rows("market_offsets", _side_by_side(offsets))
     engine.load("period_days", _period_days(grains, days))
     engine.load_rows("periods", _periods(grains, first=date_of(days[0]), last=date_of(days[-1])))
     _constants(engine, source)
     _conversions(engine, days, [(market, currency) for market, currency, _ in present])
+    of_markets = ("markets_asked", "utc_offsets", "market_offsets", "conversions")
+    engine.enumerate("market", sorted(firsts), tables=of_markets)
+    engine.enumerate("grain", sorted(grains), tables=("period_days", "periods"))
+
+
+def keyed_orders(engine: Engine) -> str:
+    """Return SQL of the orders with `customer`, the key by which the engine tells customers apart, and `local_us`.
+
+    A market's offsets stand side by side in `market_offsets`, newest first: comparing the time of an order with each
+    of them in turn takes a fraction of what looking its stretch up takes.
+    """
+    most = engine.values("SELECT MAX(n_offsets) AS n FROM market_offsets")[0][0]
+    cases = " ".join(f"WHEN o.ordered_us >= z.from_{nth} THEN z.offset_{nth}" for nth in range(int(most) - 1))
+    offset = f"CASE {cases} ELSE z.offset_{most - 1} END" if cases else "z.offset_0"
+    return f"""
+        SELECT z.market, {engine.key_customers()} AS customer, o.ordered_us, o.ordered_us + {offset} AS local_us,
+            o.currency, o.amount_minor, o.refunded_minor, o.refunded_us, o.cancelled
+        FROM orders AS o JOIN market_offsets AS z ON z.market = o.market
+    """
 
 
 def observe_history(engine: Engine, source: Source) -> None:
@@ -165,6 +186,21 @@ def _offsets(markets: Sequence[Market], *, span: tuple[int, int]) -> list[dict[s
             for start, end, (_, _, offset_us) in zip(starts, ends, offsets, strict=True)
         ]
     return rows
+
+
+def _side_by_side(offsets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row per market: its stretches newest first, `from_0` and `offset_0`, …, as many for each market."""
+    stretches: dict[str, list[Mapping[str, Any]]] = {}
+    for row in offsets:
+        stretches.setdefault(row["market"], []).insert(0, row)
+    most = max(len(rows) for rows in stretches.values())
+    side_by_side = []
+    for market, rows in stretches.items():
+        row: dict[str, Any] = {"market": market, "n_offsets": most}
+        for nth, stretch in enumerate([*rows, *[rows[-1]] * (most - len(rows))]):
+            row |= {f"from_{nth}": stretch["from_us"], f"offset_{nth}": stretch["offset_us"]}
+        side_by_side.append(row)
+    return side_by_side
 
 
 def _period_days(grains: Sequence[str], days: range) -> pa.Table:
