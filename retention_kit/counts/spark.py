@@ -87,14 +87,17 @@ class Spark(Engine):
 
     def load(self, name: str, table: pa.Table) -> None:
         """Create a view of rows."""
-        self._name(name, self.session.createDataFrame(table))
+        if table.num_rows:
+            self._name(name, self.session.createDataFrame(table))
+        else:  # of which Spark would not know the types
+            self._name(name, self.session.sql(_nothing({f.name: _type_of(f.type) for f in table.schema})))
 
     def complete(self, name: str, columns: Mapping[str, str]) -> None:
         """Create a view and its columns where they are not, empty."""
-        typed = {column: f"CAST(NULL AS {_TYPES[type_]}) AS {column}" for column, type_ in columns.items()}
         if name not in self._made:
-            self._name(name, self.session.sql(f"SELECT {', '.join(typed.values())} WHERE 1 = 0"))
+            self._name(name, self.session.sql(_nothing({column: _TYPES[type_] for column, type_ in columns.items()})))
             return
+        typed = {column: f"CAST(NULL AS {_TYPES[type_]}) AS {column}" for column, type_ in columns.items()}
         missing = [sql for column, sql in typed.items() if column not in self._made[name].columns]
         if missing:
             self._name(name, self._made[name].selectExpr("*", *missing))
@@ -150,6 +153,19 @@ def _session(url: str) -> Any:
     for name, value in _OWN.items() if local else ():
         builder = builder.config(name, value)
     return builder.getOrCreate().newSession()
+
+
+def _nothing(types: Mapping[str, str]) -> str:
+    """Return SQL of no rows with columns of these types."""
+    return f"SELECT {', '.join(f'CAST(NULL AS {type_}) AS {name}' for name, type_ in types.items())} WHERE 1 = 0"
+
+
+def _type_of(type_: pa.DataType) -> str:
+    if pa.types.is_boolean(type_):
+        return "BOOLEAN"
+    if pa.types.is_floating(type_):
+        return "DOUBLE"
+    return "BIGINT" if pa.types.is_integer(type_) else "STRING"
 
 
 def _wide(frame: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Real engines for the tests: PostgreSQL on a socket of its own, Spark on this machine, Sail; what is absent is skipped."""
+"""Real engines for the tests: PostgreSQL on a socket of its own, Spark and Sail; what is absent is skipped."""
 
 import importlib.util
 import os

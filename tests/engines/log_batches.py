@@ -1,4 +1,4 @@
-"""Many random logs as one: each with markets and customers of its own, so that an engine that starts slowly counts them together."""
+"""Many random logs as one, each with markets and customers of its own: a slow engine counts them together."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,8 +12,7 @@ _GAP_US = 500 * DAY_US
 def batches(logs: Sequence[Log], *, most: int = 20) -> Iterator[Log]:
     """Yield logs that hold at the most so many others, of about the same years, with the policy of their first one.
 
-    `as_of` is the latest of an order of theirs, so that orders lie before it, at it, and hardly any after it; or, of every
-    other batch, an instant in the middle.
+    `as_of` is the instant of their last order or, of every other batch, one that many of their orders lie after.
     """
     for nth, alike in enumerate(_alike(logs, most)):
         orders = [order for log in alike for order in log.orders]
