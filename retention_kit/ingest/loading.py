@@ -60,6 +60,8 @@ def load(source: Source, connection: duckdb.DuckDBPyConnection) -> Findings:
 
 def loaded(source: Source, connection: duckdb.DuckDBPyConnection) -> tuple[Findings, list[KitError]]:
     """Load as `load` does, but return the errors about what the data say instead of raising the first."""
+    if source.engine is not None:
+        raise in_an_engine(source)
     rows: list[Finding] = []
     wrong: dict[str, list[KitError]] = {}
     _create_market_names(source, connection)
@@ -82,7 +84,7 @@ def in_an_engine(source: Source) -> KitError:
     """Return the error for asking files of a source whose tables lie in an engine."""
     return UsageError(
         f"The data '{source.name}' lie in an engine of their own, not in files.",
-        to_try="count them: what is refused is counted there, and told",
+        to_try="`retention-kit report` counts them there, and tells what is refused",
     )
 
 
