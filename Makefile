@@ -1,13 +1,13 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test lab notebooks sample lint format clean
+.PHONY: help setup reports test test-engines lab notebooks sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything in it (the other targets do this by themselves)
 
@@ -28,6 +28,12 @@ reports: $(READY) ## a report for every market of the sample, in reports/index.h
 test: $(READY) ## run every test, the notebooks included
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 	@$(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-current-env notebooks
+
+test-engines: $(READY) ## count on PostgreSQL, Spark and Sail too, which it installs, 200 random logs on each
+	@.ci/postgresql
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[dev,postgres,spark,sail]'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,postgres,spark,sail]'; fi
+	@RETENTION_KIT_LOGS=200 $(BIN)/python -m pytest tests/engines
 
 lab: $(READY) ## open JupyterLab on the explorer's notebook
 	@$(BIN)/jupyter lab notebooks/explore.ipynb

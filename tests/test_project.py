@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from retention_kit.config import project_root
+from retention_kit.counts.engines import EXTRAS
 from retention_kit.present.tables import metric_table
 
 ROOT = project_root()
@@ -23,7 +24,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def split(requirement: str) -> tuple[str, str]:
-    name, bound = re.fullmatch(r"([A-Za-z0-9_-]+)\s*(.*)", requirement).groups()
+    name, bound = re.fullmatch(r"([A-Za-z0-9_-]+)(?:\[[^]]*\])?\s*(.*)", requirement).groups()
     return CONDA_NAMES.get(name.lower(), name.lower()), bound
 
 
@@ -35,6 +36,13 @@ def test_environment_yml_has_the_packages_of_pyproject_under_their_conda_names()
     found = dict(split(line.strip().removeprefix("- ")) for line in lines if line.strip())
     assert found.pop("pip") == ""
     assert found == wanted
+
+
+def test_an_engine_that_needs_a_driver_has_an_extra_that_brings_it():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for driver, extra in EXTRAS.items():
+        assert driver in [split(requirement)[0] for requirement in extras[extra]]
+    assert set(extras["postgres"]) <= set(extras["dev"])  # PostgreSQL is tested every day
 
 
 def test_the_readme_has_the_generated_metric_table():

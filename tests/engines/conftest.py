@@ -14,7 +14,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "counts"))  # the random logs that the oracle is asked about
 
-from database_files import Shelf, shelf_of
+from database_files import Shelf
+from order_logs import N_LOGS
 
 from retention_kit.counts import Engine, engine_of
 
@@ -27,6 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         kind = getattr(item, "callspec", None) and item.callspec.params.get("kind")
         if kind:
             item.add_marker(pytest.mark.xdist_group(kind))
+        if kind == "spark":
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))  # pyspark's own
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -40,6 +43,8 @@ def url(kind, request) -> str:
     """Return the URL of a running engine."""
     if kind == "postgresql":
         return request.getfixturevalue("postgres_url")
+    if not N_LOGS:
+        pytest.skip("Spark takes minutes: make test-engines asks for it")
     if importlib.util.find_spec("pyspark") is None:
         pytest.skip("pyspark is not installed: pip install 'retention-kit[spark]', or make test-engines")
     if kind == "spark" and shutil.which("java") is None:
@@ -109,4 +114,4 @@ def engine(url) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def shelf(kind, url, tmp_path_factory) -> Shelf:
     """Return a place in the engine where a test can lay tables, as a company's own."""
-    return shelf_of(kind, url, tmp_path_factory.mktemp(f"shelf-{kind}"))
+    return Shelf(kind, url, tmp_path_factory.mktemp(f"shelf-{kind}"))

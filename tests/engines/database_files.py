@@ -66,8 +66,3 @@ class Shelf:
         path = self.folder / "company.toml"
         path.write_text(f'engine = "{self.url}"\n{text}', encoding="utf-8")
         return ingest.source(str(path), **asked)
-
-
-def shelf_of(kind: str, url: str, folder: Path) -> Shelf:
-    """Return a place in an engine."""
-    return Shelf(kind, url, folder)

@@ -2,49 +2,47 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 
 from order_logs import DAY_US, Log, written
 
-_GAP_US = 500 * DAY_US
+_YEAR_US = 366 * DAY_US
 
 
-def batches(logs: Sequence[Log], *, most: int = 20) -> Iterator[Log]:
-    """Yield logs that hold at the most so many others, of about the same years, with the policy of their first one.
+def batches(logs: Sequence[Log], *, most: int) -> Iterator[Log]:
+    """Yield logs that hold at the most so many others each, neighbours in time, with the policy of their first one.
 
     `as_of` is the instant of their last order or, of every other batch, one that many of their orders lie after.
     """
-    for nth, alike in enumerate(_alike(logs, most)):
-        orders = [order for log in alike for order in log.orders]
-        times = sorted(order.at for order in orders)
-        as_of = times[-1] if nth % 2 else times[len(times) * 3 // 4] + 1
+    ordered = sorted(logs, key=lambda log: min(order.at for order in log.orders))
+    for nth, start in enumerate(range(0, len(ordered), most)):
+        some = ordered[start : start + most]
+        times = sorted(order.at for log in some for order in log.orders)
         yield replace(
-            alike[0],
-            places=tuple(replace(p, code=_market(p.code, n)) for n, log in enumerate(alike) for p in log.places),
+            some[0],
+            places=tuple(replace(p, code=_market(p.code, n)) for n, log in enumerate(some) for p in log.places),
             orders=tuple(
-                replace(o, market=_market(o.market, n), customer=f"{n}-{o.customer}")
-                for n, log in enumerate(alike)
+                replace(o, market=_market(o.market, n), customer=_customer(o.customer, n))
+                for n, log in enumerate(some)
                 for o in log.orders
             ),
             contracts=tuple(
-                replace(c, market=_market(c.market, n)) for n, log in enumerate(alike) for c in log.contracts
+                replace(c, market=_market(c.market, n)) for n, log in enumerate(some) for c in log.contracts
             ),
-            as_of=written(as_of),
-            grains=("day", "week", "month") if nth % 2 else ("week", "quarter", "year"),
+            as_of=written(times[-1] if nth % 2 else times[len(times) * 3 // 4] + 1),
+            grains=_grains(times[-1] - times[0], len(some)),
         )
+
+
+def _grains(span_us: int, n_logs: int) -> tuple[str, ...]:
+    """Return grains by which the cells of all cohorts stay below a million."""
+    if span_us > 5 * _YEAR_US:
+        return ("quarter", "year")
+    return ("day", "week") if n_logs <= 20 else ("week", "month")
 
 
 def _market(code: str, nth: int) -> str:
     return f"{code}-{nth}"
 
 
-def _alike(logs: Sequence[Log], most: int) -> Iterator[list[Log]]:
-    ordered = sorted(logs, key=lambda log: min(order.at for order in log.orders))
-    cluster: list[Log] = []
-    for log in ordered:
-        far = cluster and min(o.at for o in log.orders) - max(o.at for o in cluster[0].orders) > _GAP_US
-        if far or len(cluster) == most:
-            yield cluster
-            cluster = []
-        cluster.append(log)
-    yield from islice([cluster], bool(cluster))
+def _customer(name: str, nth: int) -> str:
+    return f"{nth}-{name}"
