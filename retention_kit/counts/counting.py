@@ -296,7 +296,9 @@ def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
     _share(engine)
     twice = {table: engine.collect(sql(table)) for table in found}
     # an order in a market with a short window does not end what one in a market with a long window has begun
-    covered_day = "MAX(covered_day) OVER (PARTITION BY customer ORDER BY day) AS covered_day"
+    covered_day = (
+        "MAX(CASE WHEN n_orders = 1 THEN covered_day END) OVER (PARTITION BY customer ORDER BY day) AS covered_day"
+    )
     columns = f"customer, us, day, {covered_day}, n_orders, gross_minor, refunded_minor"
     engine.create("ledger", f"SELECT '{GROUP}' AS market, {columns} FROM moved")
     prelude.group_of(engine)

@@ -36,6 +36,17 @@ REFUNDED_ELSEWHERE = Log(
 )
 """His only order in a second market came back: no order, but money, before the first kept order of that market."""
 
+REFUNDED_IN_A_LONG_WINDOW = Log(
+    places=(AMSTERDAM, SAO_PAULO),
+    orders=(
+        Order("mover", "BB", instant("2024-01-10T12:00"), refunded=100),
+        Order("mover", "AA", instant("2024-01-11T12:00")),
+    ),
+    as_of="2024-07-01",
+    refund_policy="processed",
+)
+"""What came back keeps nobody: he is a customer for the 30 days of his one order, not for 200."""
+
 AHEAD_OF_AS_OF = Log(
     places=(SAO_PAULO, APIA),
     orders=(Order("mover", "BB", instant("2024-01-10T12:00")), Order("mover", "CC", instant("2024-02-10T11:30"))),
@@ -55,6 +66,7 @@ ONE_OF_EACH_COHORT = Log(
 @logs_every_day(50)
 @example(LONG_THEN_SHORT)
 @example(REFUNDED_ELSEWHERE)
+@example(REFUNDED_IN_A_LONG_WINDOW)
 @example(AHEAD_OF_AS_OF)
 @example(ONE_OF_EACH_COHORT)
 @given(random_logs())
