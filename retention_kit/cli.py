@@ -151,6 +151,7 @@ def metrics(
 
     source = _source(**data)
     _refuse_unknown_markets(source, markets)
+    counts.remember(source)
     counted = counts.counted(source, as_of=_asked_as_of(source, as_of), grains=[grain, base_grain])
     twins = []
     for code in markets or _with_orders(counted):
@@ -164,7 +165,7 @@ def metrics(
             min_cell=source.min_cell,
         )
         if as_json:
-            facts = {"data": source.name, "data_fingerprint": source.fingerprint()}
+            facts = {"data": source.name, "data_fingerprint": counts.fingerprint(source)}
             twins.append(twin.twin(sheet, **facts, findings=counted.findings.to_dicts()))
         else:
             click.echo(headlines.as_text(sheet))
@@ -222,6 +223,7 @@ def report(
     _refuse_own_parameters(values)
     grains = [values.get(name, declared[name].default) for name in ("grain", "base_grain") if name in declared]
     _refuse_unknown_markets(source, markets)
+    counts.remember(source)
     counted = counts.counted(source, as_of=asked_as_of, grains=grains or ["month", "quarter"])
     for finding in counted.findings.rows:
         click.echo(f"  {finding.severity}: {finding.text}", err=True)

@@ -12,7 +12,7 @@ from retention_kit.counts.counting import (
     engine,
     sql,
 )
-from retention_kit.counts.database import fingerprint, load_in
+from retention_kit.counts.database import fingerprint, load_in, remember
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "engine_of",
     "fingerprint",
     "load_in",
+    "remember",
     "sql",
 ]

@@ -5,6 +5,7 @@ that does not fit is an error at once, and only what a row can lack or exceed is
 """
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -50,6 +51,7 @@ _ONCE = {
 }
 _MOST_UNITS = 9_000_000_000_000
 _FIRST, _LAST = "TIMESTAMP '1900-01-01 00:00:00'", "TIMESTAMP '2200-01-01 00:00:00'"
+_REMEMBERED = "RETENTION_KIT_REMEMBERED"
 _DECISIVE = ("refunded_amount", "refunded_at")
 
 
@@ -97,13 +99,23 @@ def fingerprint(source: Source) -> str:
 
     Of files: their names, sizes and times. Of PostgreSQL's own tables: its counters of rows ever inserted, updated and
     deleted; of views and of other engines: the number of rows and a sum of their hashes, which reads them once.
+    Between `remember` and the end of the process, and in those it starts, it is what it was then.
     """
     if source.engine is None:
         return source.fingerprint()
+    of_source, _, remembered = os.environ.get(_REMEMBERED, "").partition(" ")
+    if of_source == source.fingerprint():
+        return remembered
     with engine_of(source.engine) as engine:
         states = [(table, name, _state(engine, name, table, source)) for table, name in source.in_engine.items()]
     told = [source.fingerprint(), shown_url(source.engine), *states]
     return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def remember(source: Source) -> None:
+    """Take the data of a source to stay as they are: all markets of a run show one state of a database."""
+    if source.engine is not None:
+        os.environ[_REMEMBERED] = f"{source.fingerprint()} {fingerprint(source)}"
 
 
 def _state(engine: Engine, name: str, table: str, source: Source) -> str:
@@ -127,7 +139,13 @@ def load_in(engine: Engine, source: Source) -> Findings:
     engine.create("rated", "SELECT DISTINCT currency FROM exchange_rates")
     with engine.at_one_instant():
         for table in sorted(source.in_engine, key=lambda name: (*_ORDER, *TABLES).index(name)):
-            found, errors = _load(engine, source, table)
+            try:
+                found, errors = _load(engine, source, table)
+            except engine.refusals:  # whose words would quote a value
+                raise DataError(
+                    f"{table}: an expression of {source.where} fails on some row.",
+                    to_try="TRY_CAST instead of CAST, or a CASE that leaves such rows out, so that they are counted",
+                ) from None
             rows += found
             wrong += errors
     findings = Findings(tuple(rows), source.max_refused, dict(source.profile.expected), source.where)

@@ -172,7 +172,7 @@ class Postgres(Engine):
 
 @contextmanager
 def _told(where: str) -> Iterator[None]:
-    """Tell the server's refusals as ours; its words on a value, which may be a customer's, are left out."""
+    """Tell as ours what the server does not allow."""
     try:
         yield
     except psycopg.errors.ReadOnlySqlTransaction:
@@ -185,11 +185,6 @@ def _told(where: str) -> Iterator[None]:
             f"{where} does not allow it.",
             found=why.diag.message_primary or "",
             to_try="GRANT SELECT on the tables and TEMPORARY on the database to that user",
-        ) from None
-    except psycopg.errors.DataException:
-        raise DataError(
-            f"{where}: a value does not fit what the profile makes of it.",
-            to_try="TRY_CAST instead of CAST where the engine has it, or a CASE that leaves such values out",
         ) from None
     except psycopg.OperationalError as why:
         raise KitError(

@@ -234,6 +234,26 @@ def test_rows_that_lack_what_every_order_needs_are_refused_by_reason(company):
     assert found.tables["order_counts"].query("grain == 'history' and market == 'NL'")["gross_minor"].tolist() == [1000]
 
 
+def test_an_expression_that_fails_on_a_row_is_told_without_its_value(company):
+    query = ORDERS.replace("CAST(10.005 AS DECIMAL(12, 3))", "'ten euros'")
+    profile = '[orders]\ntime_zone = "UTC"\ncolumns = { amount = "CAST(amount AS DOUBLE)" }\n'
+    assert error_of(of_orders(company, query, profile)) == (
+        "orders: an expression of company.toml fails on some row.\n"
+        "  try:   TRY_CAST instead of CAST, or a CASE that leaves such rows out, so that they are counted"
+    )
+
+
+def test_what_is_remembered_of_a_database_holds_until_the_end_of_the_process(company, monkeypatch):
+    source = of_orders(company, ORDERS)
+    monkeypatch.setenv("RETENTION_KIT_REMEMBERED", "")
+    counts.remember(source)
+    before = counts.fingerprint(source)
+    company.lay("orders", f"{ORDERS} UNION ALL {ORDERS}")
+    assert counts.fingerprint(source) == before
+    monkeypatch.setenv("RETENTION_KIT_REMEMBERED", "")
+    assert counts.fingerprint(source) != before
+
+
 def test_no_row_left_is_an_error(company):
     assert error_of(of_orders(company, ORDERS.replace("'ana'", "NULL::VARCHAR"))) == (
         "No order is left: every row was refused or left out.\n"
