@@ -3,6 +3,7 @@
 import atexit
 import os
 import re
+import socket
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -144,6 +145,7 @@ def _session(url: str) -> Any:
     """Return a session of its own, whose views no other one sees."""
     if url.startswith("sail:"):
         return _remote(_sail())
+    _knock(url)
     if url.startswith("sc:"):
         return _remote(url)
     from pyspark.sql import SparkSession
@@ -172,6 +174,14 @@ def _wide(frame: Any) -> Any:
     """Return a frame whose integers all have 64 bits: what Sail says of a UNION of both widths is not what it makes."""
     types = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
     return frame.selectExpr(*(f"CAST({n} AS BIGINT) AS {n}" if t in _NARROW else n for n, t in types.items()))
+
+
+def _knock(url: str) -> None:
+    """Fail at once where nobody listens at the host and port of a URL: Spark itself would try again for minutes."""
+    place = re.match(r"\w+://([^:/;\[]+)(?::(\d+))?", url)
+    if place and place[1] != "local":
+        port = int(place[2] or {"sc": 15002}.get(url.split(":")[0], 7077))
+        socket.create_connection((place[1], port), timeout=10).close()
 
 
 def _remote(url: str) -> Any:

@@ -80,6 +80,15 @@ def test_a_server_that_is_away_is_told_without_the_password():
     assert "s3cret" not in text
 
 
+@pytest.mark.parametrize("url", ["sc://127.0.0.1:1/;token=s3cret", "spark://127.0.0.1:1"])
+def test_a_spark_that_is_away_is_told_at_once(url):
+    pytest.importorskip("pyspark", reason="pyspark is not installed")
+    text = said(lambda: engine_of(url))
+    assert text.startswith(f"The engine {shown_url(url)} cannot be reached.\n  found: ")
+    assert "Connection refused" in text
+    assert "s3cret" not in text
+
+
 def test_a_file_of_duckdb_that_is_not_there(tmp_path):
     text = said(lambda: engine_of(f"duckdb://{tmp_path}/absent.duckdb"))
     assert text.startswith(f"The engine duckdb://{tmp_path}/absent.duckdb cannot be reached.\n  found: ")
