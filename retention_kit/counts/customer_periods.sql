@@ -8,7 +8,7 @@ SELECT
     CAST(SUM(o.new_day) AS INTEGER) AS n_order_days,
     CAST(SUM(o.gross_minor) AS BIGINT) AS gross_minor,
     CAST(SUM(o.refunded_minor) AS BIGINT) AS refunded_minor,
-    MAX(CASE WHEN o.n_orders = 1 THEN o.covered_day END) AS covered_day
+    MAX(o.covered_day) AS covered_day
 FROM order_days AS o
 JOIN period_days AS d ON d.day = o.day
 GROUP BY o.market, d.grain, o.customer, d.period

@@ -211,7 +211,7 @@ def _period_days(grains: Sequence[str], days: range) -> pa.Table:
         "day": [day for _ in grains for day in days],
         "period": [period_of(when, grain=grain) for grain in grains for when in dates],
     }
-    return pa.table(columns)
+    return pa.table(columns, pa.schema([("grain", pa.string()), ("day", pa.int32()), ("period", pa.int32())]))
 
 
 def _periods(grains: Sequence[str], *, first: date, last: date) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from retention_kit.ingest.convert import (
     local_columns,
     local_us,
     needs_home,
+    per_minor,
 )
 from retention_kit.ingest.findings import Finding, Findings, Severity, phrase
 from retention_kit.ingest.profile import Source, TableProfile
@@ -136,7 +137,8 @@ def _load_table(
         of = _group(table, how)
         found += refusals(table, of, unit="orders")[0]
     else:
-        _refuse_repeated(table)
+        if name != "orders" or not _rising(table, mapped):
+            _refuse_repeated(table)
         refused, errors = refusals(table, of, unit=unit)
         found += [*refused, *_noted(table, how, of, unit=unit)]
     _finish(table, how)
@@ -220,7 +222,7 @@ def _prepare(table: LoadedTable, types: Mapping[str, str], mapped: str) -> None:
                 to_try="mend these first",
             )
         table.engine.execute(
-            "CREATE OR REPLACE TEMP TABLE homes AS SELECT h.customer_id, n.code, n.zone, n.currency "
+            "CREATE OR REPLACE TEMP TABLE homes AS SELECT h.customer_id, n.code, n.zone, n.currency, n.per_minor "
             f"FROM (SELECT customer_id, min(market) AS market FROM {known} GROUP BY customer_id) AS h "
             "JOIN market_names AS n ON n.written = h.market"
         )
@@ -263,10 +265,12 @@ def _create_local_days(
 
 def _create_market_names(source: Source, connection: duckdb.DuckDBPyConnection) -> None:
     rows = ", ".join(
-        f"({literal(written)}, '{code}', '{source.markets[code].time_zone}', '{source.markets[code].currency}')"
+        f"({literal(written)}, '{code}', '{market.time_zone}', '{market.currency}', {per_minor(market.digits)}::BIGINT)"
         for written, code in source.markets.by_written_name.items()
+        for market in [source.markets[code]]
     )
-    connection.execute(f"CREATE TEMP TABLE market_names AS FROM (VALUES {rows}) AS m (written, code, zone, currency)")
+    names = "written, code, zone, currency, per_minor"
+    connection.execute(f"CREATE TEMP TABLE market_names AS FROM (VALUES {rows}) AS m ({names})")
 
 
 def _created(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -280,22 +284,38 @@ def _rated(table: LoadedTable) -> list[str]:
     return [currency for (currency,) in rows]
 
 
+def _rising(table: LoadedTable, mapped: str) -> bool:
+    """Return whether each row's order_id is greater than that of the row before, as most exports are: none comes twice.
+
+    Rows read in another order than they are written in cannot pass by mistake.
+    """
+    given = table.one("SELECT current_setting('preserve_insertion_order')")[0]
+    table.engine.execute("SET preserve_insertion_order = true")
+    before = f"SELECT order_id, lag(order_id) OVER () AS before, row_number() OVER () AS nth FROM ({mapped})"
+    rising = table.one(
+        f"SELECT coalesce(bool_and(nth = 1 OR coalesce(order_id > before, false)), true) FROM ({before})"
+    )[0]
+    table.engine.execute(f"SET preserve_insertion_order = {str(given).lower()}")
+    return rising
+
+
 def _refuse_repeated(table: LoadedTable) -> None:
     """Mark the rows that repeat what may come once only; the first row of each stays.
 
-    Hashes are compared first: integers are grouped several times faster than texts.
+    Hashes are compared first: integers are sorted several times faster than texts.
     """
     if table.name not in _UNIQUE:
         return
     reason, key = _UNIQUE[table.name]
-    kept = f"FROM {table.name} WHERE reason IS NULL"
-    repeated = f"SELECT hash({key}) {kept} GROUP BY ALL HAVING count(*) > 1"
+    hashed = f"SELECT row__, hash({key}) AS hash__ FROM {table.name} WHERE reason IS NULL"
+    before = f"SELECT hash__, lag(hash__) OVER (ORDER BY hash__) AS before__ FROM ({hashed})"
+    repeated = f"SELECT DISTINCT hash__ FROM ({before}) WHERE hash__ = before__"
     if not table.one(f"SELECT count(*) FROM ({repeated})")[0]:
         return
     table.engine.execute(
         f"""
         UPDATE {table.name} SET reason = '{reason}' WHERE row__ IN (
-            SELECT row__ {kept} AND hash({key}) IN ({repeated})
+            SELECT row__ FROM {table.name} WHERE reason IS NULL AND hash({key}) IN ({repeated})
             QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY row__) > 1
         )
         """
