@@ -33,7 +33,7 @@ test-engines: $(READY) ## count on PostgreSQL, Spark and Sail too, which it inst
 	@.ci/postgresql
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[dev,postgres,spark,sail]'; \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,postgres,spark,sail]'; fi
-	@RETENTION_KIT_LOGS=200 $(BIN)/python -m pytest tests/engines
+	@RETENTION_KIT_LOGS=200 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/engines
 
 lab: $(READY) ## open JupyterLab on the explorer's notebook
 	@$(BIN)/jupyter lab notebooks/explore.ipynb
