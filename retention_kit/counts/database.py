@@ -141,7 +141,7 @@ def load_in(engine: Engine, source: Source) -> Findings:
         for table in sorted(source.in_engine, key=lambda name: (*_ORDER, *TABLES).index(name)):
             try:
                 found, errors = _load(engine, source, table)
-            except engine.refusals:  # whose words would quote a value
+            except engine.misfits:  # whose words would quote a value
                 raise DataError(
                     f"{table}: an expression of {source.where} fails on some row.",
                     to_try="TRY_CAST instead of CAST, or a CASE that leaves such rows out, so that they are counted",
@@ -532,10 +532,10 @@ def _grouped(given: _Given) -> str:
     mixed = " OR ".join(f"MIN({name}) <> MAX({name})" for name in ("customer_id", "market", "currency"))
     return f"""
         SELECT order_id, CAST(NULL AS VARCHAR) AS unknown__,
-            CASE WHEN COUNT(reason) > 0 THEN 'incomplete_order' WHEN {mixed} THEN 'mixed_order' END AS reason,
+            CASE WHEN COUNT(j.reason) > 0 THEN 'incomplete_order' WHEN {mixed} THEN 'mixed_order' END AS reason,
             {values}
-        FROM judged_orders
+        FROM judged_orders AS j
         WHERE order_id IS NOT NULL
         GROUP BY order_id
-        HAVING COUNT(*) > COUNT(reason)
+        HAVING COUNT(*) > COUNT(j.reason)
     """

@@ -38,6 +38,8 @@ class Engine(ABC):
     """Its URL as it may be told, without secrets."""
     refusals: tuple[type[Exception], ...]
     """What its driver raises where the engine refuses a query."""
+    misfits: tuple[type[Exception], ...]
+    """What its driver raises where a value cannot be what an expression makes of it."""
     text = "CAST({} AS VARCHAR)"
     """How a column becomes text, compared by its bytes."""
     micros: Mapping[str, str]
@@ -163,6 +165,7 @@ class DuckDB(Engine):
 
     dialect = "duckdb"
     refusals = (duckdb.Error,)
+    misfits = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
     micros: ClassVar = {
         "instant": "EPOCH_US({})",
         "clock": "EPOCH_US({})",

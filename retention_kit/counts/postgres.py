@@ -59,6 +59,7 @@ class Postgres(Engine):
 
     dialect = "postgres"
     refusals = (psycopg.Error,)
+    misfits = (psycopg.DataError,)
     text = 'CAST({} AS VARCHAR) COLLATE "C"'
     micros: ClassVar = {
         "instant": "CAST(EXTRACT(EPOCH FROM {}) * 1000000 AS BIGINT)",

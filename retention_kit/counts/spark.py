@@ -12,7 +12,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.errors import PySparkException
+from pyspark.errors import (
+    ArithmeticException,
+    DateTimeException,
+    NumberFormatException,
+    PySparkException,
+    SparkRuntimeException,
+)
 
 from retention_kit.counts.engines import Engine, driver, shown_url, unreachable
 
@@ -57,6 +63,7 @@ class Spark(Engine):
 
     dialect = "spark"
     refusals = (PySparkException,)
+    misfits = (ArithmeticException, DateTimeException, NumberFormatException, SparkRuntimeException)
     micros: ClassVar = {
         "instant": "UNIX_MICROS({})",
         "clock": "UNIX_MICROS(CAST({} AS TIMESTAMPTZ))",

@@ -12,6 +12,7 @@ from order_logs import N_LOGS, counted_in, logs_every_day, random_logs
 from retention_kit import counts, ingest
 from retention_kit.config import project_root
 from retention_kit.counts import COUNTS_TABLES
+from retention_kit.errors import DataError
 from retention_kit.ingest.tables import TABLES
 
 SOURCES = project_root() / "data" / "sources"
@@ -66,6 +67,21 @@ def test_order_lines_of_online_retail_are_counted_alike_where_they_lie(shelf, sh
     assert_equal(found.tables, expected.tables)
     refused = [finding for finding in expected.findings.rows if finding.severity == "refused"]
     assert [finding for finding in found.findings.rows if finding.severity == "refused"] == refused
+
+
+def test_a_value_that_fits_no_number_is_told_without_itself(shelf):
+    orders = (
+        "SELECT 'o' AS order_id, 'c' AS customer_id, 'NL' AS market, 'EUR' AS currency, "
+        "TIMESTAMPTZ '2025-01-01 12:00:00+00' AS ordered_at, 'ten euros' AS amount"
+    )
+    profile = '[orders]\ncolumns = { amount = "CAST(amount AS DOUBLE)" }\n'
+    source = shelf.source(profile, {"orders": shelf.lay("worded", orders)})
+    with pytest.raises(DataError) as raised:
+        counts.count(source, as_of="2025-02-01", grains=["month"])
+    assert str(raised.value) == (
+        "orders: an expression of company.toml fails on some row.\n"
+        "  try:   TRY_CAST instead of CAST, or a CASE that leaves such rows out, so that they are counted"
+    )
 
 
 def test_a_fingerprint_changes_with_the_rows(shelf):
