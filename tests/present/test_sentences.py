@@ -38,7 +38,8 @@ def test_the_sentences_of_named_characters(tmp_path):
         "After their first order, 47.6% came back on another day within 90 days (33.4% to 62.3%; 42 customers observed "
         "that long).",
         "Who ordered in the last year did so 5.04 times on average; an order is worth DKK\u00a0100.00, and a customer "
-        f"has brought {so_far} in net revenue so far. The simple formula makes a customer worth {worth} of revenue over his lifespan.",
+        f"has brought {so_far} in net revenue so far. The simple formula makes a customer worth {worth} of revenue "
+        "over his lifespan.",
     ]
 
 
