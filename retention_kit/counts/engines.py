@@ -4,12 +4,15 @@ Each engine is the few lines by which it differs: how a table is made, how small
 """
 
 import importlib
+import os
 import re
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import duckdb
 import pandas as pd
@@ -175,7 +178,9 @@ class DuckDB(Engine):
     def __init__(self, url: str = "duckdb://", *, memory_limit: str | None = None) -> None:
         self.shown = shown_url(url)
         limit = memory_limit or f"{int(psutil.virtual_memory().total * MEMORY_SHARE / 2**20)}MiB"
-        config = {"preserve_insertion_order": "false", "memory_limit": limit}
+        # the folder is made when the first table does not fit, and goes with the connection
+        spilled = os.path.join(tempfile.gettempdir(), f"retention-kit-{uuid4().hex}")
+        config = {"preserve_insertion_order": "false", "memory_limit": limit, "temp_directory": spilled}
         self.connection = duckdb.connect(config=config)
         self._n_enumerated = 0
         path = url.removeprefix("duckdb:").removeprefix("//")
