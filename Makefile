@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-engines lab notebooks sample lint format clean
+.PHONY: help setup reports test test-engines bench lab notebooks sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -34,6 +34,9 @@ test-engines: $(READY) ## count on PostgreSQL, Spark and Sail too, which it inst
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[dev,postgres,spark,sail]'; \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,postgres,spark,sail]'; fi
 	@RETENTION_KIT_LOGS=200 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/engines
+
+bench: $(READY) ## measure counting beside hand-written SQL, pandas and Polars
+	@$(BIN)/python tests/benchmarks/bench_counts.py
 
 lab: $(READY) ## open JupyterLab on the explorer's notebook
 	@$(BIN)/jupyter lab notebooks/explore.ipynb
