@@ -22,6 +22,7 @@ from retention_kit.counts import Engine, engine_of
 ENGINES = ["postgresql", "spark", "sail"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of one engine in one process: starting it takes longer than most of them."""
     for item in items:
