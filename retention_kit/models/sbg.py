@@ -1,35 +1,119 @@
-"""Shifted-beta-geometric model of contract renewal (Fader & Hardie 2007, J. Interactive Marketing 21(1)).
+"""Models of contract renewal: each customer ends with a chance of his own at every renewal.
 
-Each customer ends with his own constant chance θ at every renewal, and θ differs between customers by a
-beta distribution with `alpha` and `beta`. That alone makes the retention rate of a cohort rise with its age:
-the ones likely to leave have left.
+- sBG, shifted beta geometric (Fader & Hardie 2007, J. Interactive Marketing 21(1), 76-90): the chance stays the same
+  for one customer, and differs between customers by a beta distribution (alpha, beta). That alone makes the
+  retention rate of a cohort rise with its age: the ones likely to leave have left.
+- BdW, beta discrete Weibull (Fader, Hardie, Liu, Davin & Steenburgh 2018, J. Interactive Marketing 43, 1-16): the
+  chance also falls (c < 1) or rises (c > 1) with a customer's own age. With c = 1 it is the sBG.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.special import betaln
+from scipy.special import digamma, gammaln
+from scipy.stats import norm
 
 from retention_kit.errors import MetricError
+from retention_kit.models.fitting import CONF_LEVEL, Fit, Likelihood, maximum_likelihood
+
+_MOST_RENEWALS = 5000
 
 
 @dataclass(frozen=True)
-class ShiftedBetaGeometric:
-    """A fitted model: `alpha`, `beta`, and the log likelihood at them."""
+class _Renewal:
+    """What both models know: `fit`, and from it how many stay."""
 
-    alpha: float
-    beta: float
-    log_likelihood: float
+    fit: Fit
+    name: ClassVar[str]
+
+    @property
+    def log_likelihood(self) -> float:
+        """Return the log likelihood at the estimates."""
+        return self.fit.log_likelihood
 
     def survival(self, renewals) -> np.ndarray:
         """Return the share of customers who are still there after so many renewals, 1 after none."""
-        return np.exp(_log_survival(self.alpha, self.beta, np.asarray(renewals, dtype=float)))
+        return np.exp(self._log_survival(self.fit.log_parameters, np.asarray(renewals, dtype=float)))
+
+    def survival_forecast(self, renewals, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
+        """Return the share still there after so many renewals, with an interval by the delta method.
+
+        Returns
+        -------
+        One row per renewal: `duration`, `survival`, `lower`, `upper`, symmetric in log(−log S), so within 0 and 1.
+        """
+        renewals = np.asarray(renewals, dtype=float)
+
+        def log_hazard(at: np.ndarray) -> np.ndarray:
+            with np.errstate(divide="ignore"):
+                return np.log(-self._log_survival(at, renewals[renewals > 0]))
+
+        level, error = log_hazard(self.fit.log_parameters), self.fit.delta_error(log_hazard)
+        reach = norm.ppf((1 + conf_level) / 2) * error
+        ends = np.ones((2, len(renewals)))
+        ends[:, renewals > 0] = np.exp(-np.exp(level + np.outer([1, -1], reach)))
+        return pd.DataFrame(
+            {"duration": renewals, "survival": self.survival(renewals), "lower": ends[0], "upper": ends[1]}
+        )
+
+    def residual_lifetime(self, *, renewals: int, yearly_rate: float) -> float:
+        """Return the expected renewals still to come, the next one at once, of who has renewed so often (DERL).
+
+        Parameters
+        ----------
+        renewals : how often the customer has renewed; the next renewal is due now.
+        yearly_rate : discount from one renewal to the next; 0.1 is 10 %.
+
+        Raises
+        ------
+        MetricError : a discount rate that is not above 0: the sum has no end.
+        """
+        if not yearly_rate > 0:
+            raise MetricError(
+                "A residual lifetime without an end needs a discount rate above 0.", found=f"{yearly_rate}"
+            )
+        ahead = np.arange(1, _MOST_RENEWALS)
+        shares = self.survival(renewals + ahead) / self.survival(renewals)
+        return float((shares * np.exp(-np.log1p(yearly_rate) * (ahead - 1))).sum())
+
+    @staticmethod
+    def _log_survival(at: np.ndarray, renewals: np.ndarray) -> np.ndarray:
+        return _log_survival(at, renewals)[0]
+
+
+@dataclass(frozen=True)
+class ShiftedBetaGeometric(_Renewal):
+    """A fitted sBG: `alpha`, `beta`, and the log likelihood at them."""
+
+    name: ClassVar[str] = "sBG"
+
+    @property
+    def alpha(self) -> float:
+        """Return alpha: the larger beside beta, the more leave."""
+        return self.fit.estimates["alpha"]
+
+    @property
+    def beta(self) -> float:
+        """Return beta."""
+        return self.fit.estimates["beta"]
+
+
+@dataclass(frozen=True)
+class BetaDiscreteWeibull(_Renewal):
+    """A fitted BdW: `gamma`, `delta` are the sBG's alpha, beta at c = 1; `c` is how the chance goes with age."""
+
+    name: ClassVar[str] = "BdW"
+
+    @property
+    def c(self) -> float:
+        """Return the exponent of age: below 1 a customer's own chance of leaving falls, above 1 it rises."""
+        return self.fit.estimates["c"]
 
 
 def fit_sbg(lifetime_counts: pd.DataFrame) -> ShiftedBetaGeometric:
-    """Return the model with the greatest likelihood for how long customers stayed.
+    """Return the sBG with the greatest likelihood for how long customers stayed.
 
     Parameters
     ----------
@@ -38,11 +122,26 @@ def fit_sbg(lifetime_counts: pd.DataFrame) -> ShiftedBetaGeometric:
 
     Raises
     ------
-    MetricError : a duration below 1, a negative count, nobody ended; or the fit did not converge.
+    MetricError : a duration below 1, a negative count, nobody ended or nobody stayed; or the fit did not converge.
     """
+    return ShiftedBetaGeometric(_fitted(lifetime_counts, ("alpha", "beta"), what="The sBG of these renewals"))
+
+
+def fit_bdw(lifetime_counts: pd.DataFrame) -> BetaDiscreteWeibull:
+    """Return the BdW with the greatest likelihood for how long customers stayed.
+
+    Parameters and errors as of `fit_sbg`; it takes at least three durations.
+    """
+    return BetaDiscreteWeibull(_fitted(lifetime_counts, ("gamma", "delta", "c"), what="The BdW of these renewals"))
+
+
+def _fitted(lifetime_counts: pd.DataFrame, names: tuple[str, ...], *, what: str) -> Fit:
     duration, n_ended, n_running = (
         lifetime_counts[column].to_numpy(dtype=float) for column in ("duration", "n_ended", "n_running")
     )
+    numbers = np.stack([duration, n_ended, n_running])
+    if not np.isfinite(numbers).all():
+        raise MetricError("A life table has a number that is not finite.", to_try="count it with `counts`")
     if (duration < 1).any() or (n_ended < 0).any() or (n_running < 0).any():
         raise MetricError(
             "A life table has durations from 1 and counts from 0.",
@@ -51,20 +150,40 @@ def fit_sbg(lifetime_counts: pd.DataFrame) -> ShiftedBetaGeometric:
         )
     if n_ended.sum() == 0:
         raise MetricError("Nobody has ended: there is no rate to learn from.", to_try="wait, or pool markets")
-
-    def loss(log_parameters: np.ndarray) -> float:
-        alpha, beta = np.exp(log_parameters)
-        ended = betaln(alpha + 1, beta + duration - 1) - betaln(alpha, beta)
-        running = _log_survival(alpha, beta, duration)
-        return -float((n_ended * ended).sum() + (n_running * running).sum())
-
-    fits = [minimize(loss, start, method="BFGS") for start in np.log([[1.0, 1.0], [0.5, 4.0], [5.0, 20.0]])]
-    best = min(fits, key=lambda fit: fit.fun)
-    if not np.isfinite(best.fun) or np.abs(best.jac).max() > 1e-2 * max(1.0, abs(best.fun) * 1e-3):
-        raise MetricError("The model did not converge.", found=best.message, to_try="more durations, or pool markets")
-    alpha, beta = np.exp(best.x)
-    return ShiftedBetaGeometric(float(alpha), float(beta), -float(best.fun))
+    starts = [[1.0, 1.0, 1.0], [0.5, 4.0, 1.0], [5.0, 20.0, 1.0], [0.3, 2.0, 1.5]]
+    return maximum_likelihood(
+        _likelihood(duration, n_ended, n_running),
+        names=names,
+        starts=[start[: len(names)] for start in starts],
+        what=what,
+        to_try="more durations, or pool markets",
+    )
 
 
-def _log_survival(alpha: float, beta: float, renewals: np.ndarray) -> np.ndarray:
-    return betaln(alpha, beta + renewals) - betaln(alpha, beta)
+def _likelihood(duration: np.ndarray, n_ended: np.ndarray, n_running: np.ndarray) -> Likelihood:
+    def evaluated(at: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        before, slope_before = _log_survival(at, duration - 1)
+        after, slope_after = _log_survival(at, duration)
+        ratio = np.exp(after - before)  # who stays through this renewal, of those who came to it
+        lost = np.maximum(-np.expm1(after - before), 1e-300)
+        ended = before + np.log(lost)
+        slope_ended = (slope_before - ratio * slope_after) / lost
+        value = float((n_ended * ended).sum() + (n_running * after).sum())
+        slope = (n_ended * slope_ended + n_running * slope_after).sum(axis=1)
+        outer = np.einsum("n,in,jn->ij", n_ended, slope_ended, slope_ended)
+        return value, slope, outer + np.einsum("n,in,jn->ij", n_running, slope_after, slope_after)
+
+    return evaluated
+
+
+def _log_survival(at: np.ndarray, renewals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return log S, (n,), and its slope by the log parameters, (k, n): of the sBG for two, of the BdW for three."""
+    gamma, delta, c = np.exp(at) if len(at) == 3 else (*np.exp(at), 1.0)
+    aged = renewals**c
+    value = gammaln(delta + aged) - gammaln(gamma + delta + aged) + gammaln(gamma + delta) - gammaln(delta)
+    of_total = digamma(gamma + delta) - digamma(gamma + delta + aged)
+    of_age = digamma(delta + aged) - digamma(gamma + delta + aged)
+    by_c = c * of_age * aged * np.log(np.maximum(renewals, 1))
+    return value, np.stack([gamma * of_total, delta * (of_total + digamma(delta + aged) - digamma(delta)), by_c])[
+        : len(at)
+    ]
