@@ -2,7 +2,8 @@
 -- In:  cohort_cells, markets, periods.
 -- Out: one row per market, grain, cohort and age, up to the period that as_of falls in; a cell nobody was active in is 0.
 --      complete: 1 when the cell's period is over at as_of; left_truncated: 1 when the cohort may hold older customers,
---      because history starts with it; n_active: customers; n_orders: kept orders; revenue_minor: net, minor units.
+--      because history starts with it; n_active: customers; n_first_return: of them, those active
+--      for the first time since their cohort's period; n_orders: kept orders; revenue_minor: net, minor units.
 WITH cohorts AS (
     SELECT
         p.market, p.grain, p.cohort,
@@ -22,13 +23,14 @@ cells AS (
 active AS (
     SELECT
         market, grain, cohort, period,
-        SUM(n_active) AS n_active, SUM(n_orders) AS n_orders, SUM(gross_minor) - SUM(refunded_minor) AS revenue_minor
+        SUM(n_active) AS n_active, SUM(n_first_return) AS n_first_return, SUM(n_orders) AS n_orders, SUM(gross_minor) - SUM(refunded_minor) AS revenue_minor
     FROM cohort_cells
     GROUP BY market, grain, cohort, period
 )
 SELECT
     c.market, c.grain, c.cohort, c.period - c.cohort AS age, c.complete, c.left_truncated,
     COALESCE(a.n_active, 0) AS n_active,
+    COALESCE(a.n_first_return, 0) AS n_first_return,
     COALESCE(a.n_orders, 0) AS n_orders,
     COALESCE(a.revenue_minor, 0) AS revenue_minor
 FROM cells AS c

@@ -30,6 +30,7 @@ GUIDE_TABLES = (
 
 COUNTS_TABLES = (
     *GUIDE_TABLES,
+    "return_counts",
     "bucket_counts",
     "cut_counts",
     "experiment_counts",
@@ -51,7 +52,7 @@ _SHARED = (
     "cohort_cells",
     "coverage_cells",
 )
-_OF_THE_GROUP = (*GUIDE_TABLES, "bucket_counts")
+_OF_THE_GROUP = (*GUIDE_TABLES, "return_counts", "bucket_counts")
 _KEYS = {
     "market",
     "grain",
@@ -68,6 +69,10 @@ _KEYS = {
     "recency",
     "unit_days",
     "bucket",
+    "from_day",
+    "to_day",
+    "before_day",
+    "observed_day",
 }
 _FLAGS = {"complete": "min", "left_truncated": "max", "first_day": "min", "next_day": "max"}
 _MONEY_SUFFIX = "_minor"
@@ -299,7 +304,7 @@ def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
     covered_day = (
         "MAX(CASE WHEN n_orders = 1 THEN covered_day END) OVER (PARTITION BY customer ORDER BY day) AS covered_day"
     )
-    columns = f"customer, us, day, {covered_day}, n_orders, gross_minor, refunded_minor"
+    columns = f"customer, us, local_us, day, {covered_day}, n_orders, gross_minor, refunded_minor"
     engine.create("ledger", f"SELECT '{GROUP}' AS market, {columns} FROM moved")
     prelude.group_of(engine)
     _share(engine)

@@ -2,8 +2,8 @@
 -- and an order that was refunded wholly keeps its money on its day, but is no order.
 -- A kept order was not cancelled, not fully refunded by as_of, and has a positive amount (or none, where free orders are kept).
 -- In:  keyed_orders, markets_asked, conversions, policy.
--- Out: market; customer, whose id customer_keys has; us, the instant; day, local to the market; covered_day, the last day on which
---      the order still makes its customer active; n_orders, 1 for a kept order, else 0; gross_minor, refunded_minor, integer
+-- Out: market; customer, whose id customer_keys has; us, the instant; local_us, the same by the market's clock; day, local to the
+--      market; covered_day, the last day on which the order still makes its customer active; n_orders, 1 for a kept order, else 0; gross_minor, refunded_minor, integer
 --      minor units of the market's currency, at the rate of the order's day (NULL where there is none, which fails the run).
 WITH known_orders AS (
     SELECT
@@ -26,7 +26,7 @@ kept_orders AS (
         OR (p.refund_policy = 'processed' AND k.gross_minor > 0)
 )
 SELECT
-    k.market, k.customer, k.ordered_us AS us, k.day, CAST(k.day + k.activity_window_days AS INTEGER) AS covered_day,
+    k.market, k.customer, k.ordered_us AS us, k.local_us, k.day, CAST(k.day + k.activity_window_days AS INTEGER) AS covered_day,
     CASE WHEN k.gross_minor > 0 AND k.gross_minor <= k.refunded_minor THEN 0 ELSE 1 END AS n_orders,
     CASE WHEN k.currency = k.market_currency THEN k.gross_minor
         ELSE CAST(FLOOR(k.gross_minor * c.factor + 0.5) AS BIGINT) END AS gross_minor,

@@ -1,7 +1,9 @@
 """What the counting files take for granted: markets, periods, offsets, rates, currencies, as small tables."""
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ from retention_kit.periods import as_of_instant, date_of, day_of, first_date, pe
 
 US_PER_DAY = 86_400_000_000
 FOR_EVER = 2**62
+FOR_EVER_DAYS = 1_000_000
 CUTS = (
     "everybody",
     "payment_method",
@@ -35,6 +38,8 @@ LANDMARK_DAYS = {"support": 30, "loyalty": 30}
 HORIZONS = (30, 60, 90, 180)
 OUTCOME_HORIZON = 60
 PATTERN_DAYS = 7
+AGE_EDGES = (0, 1, 8, 15, 30, 31, 60, 61, 90, 91, 120, 150, 180, 181, 365, 366)
+"""First days of the stretches of a customer's age in which returns are counted; a profile's brackets add to them."""
 
 _ENGINE_TYPES = {
     Kind.INSTANT: "BIGINT",
@@ -71,6 +76,7 @@ def prepare(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
     engine.load_rows("utc_offsets", offsets)
     engine.load_rows("market_offsets", _side_by_side(offsets))
     engine.load("period_days", _period_days(grains, days))
+    engine.load("age_days", _age_days(age_edges(source), days))
     engine.load_rows("periods", _periods(grains, first=date_of(days[0]), last=date_of(days[-1])))
     _constants(engine, source)
     _conversions(engine, days, [(market, currency) for market, currency, _ in present])
@@ -119,7 +125,7 @@ def group_of(engine: Engine) -> None:
     engine.create(
         "markets",
         f"""
-        SELECT '{GROUP}' AS market, MAX(as_of_us) AS as_of_us,
+        SELECT '{GROUP}' AS market, MAX(as_of_us) AS as_of_us, MAX(as_of_local_us) AS as_of_local_us,
             MIN(as_of_day) AS as_of_day, MAX(as_of_day) AS latest_day,
             MAX(observed_to_day) AS observed_to_day, MIN(year_ago_day) AS year_ago_day,
             MAX(activity_window_days) AS activity_window_days, MIN(currency) AS currency,
@@ -136,6 +142,7 @@ def _market_row(market: Market, *, as_of: str) -> dict[str, Any]:
     return {
         "market": market.code,
         "as_of_us": as_of_us,
+        "as_of_local_us": as_of_us + _offset_us(as_of_us, market),
         "as_of_day": as_of_day,
         "latest_day": as_of_day,
         "observed_to_day": as_of_day if as_of_us == midnight_us else as_of_day + 1,
@@ -144,6 +151,12 @@ def _market_row(market: Market, *, as_of: str) -> dict[str, Any]:
         "currency": market.currency,
         "minor_per_unit": market.minor_per_unit,
     }
+
+
+def _offset_us(us: int, market: Market) -> int:
+    """Return by how much a market's clock is ahead of UTC at an instant."""
+    [(_, _, offset_us), *_] = utc_offsets(market.zone, us, us + 1)
+    return offset_us
 
 
 def _year_before(when: date) -> date:
@@ -212,6 +225,25 @@ def _period_days(grains: Sequence[str], days: range) -> pa.Table:
         "period": [period_of(when, grain=grain) for grain in grains for when in dates],
     }
     return pa.table(columns, pa.schema([("grain", pa.string()), ("day", pa.int32()), ("period", pa.int32())]))
+
+
+def age_edges(source: Source) -> tuple[int, ...]:
+    """Return the first days of the stretches of age that are counted: the kit's, and of the profile's brackets."""
+    own = {edge for first, last in source.profile.brackets for edge in (first, last + 1)}
+    return tuple(sorted({*AGE_EDGES, *own}))
+
+
+def _age_days(edges: Sequence[int], days: range) -> pa.Table:
+    """Return the stretch of every age in days: its first day and its last; the last stretch has no end."""
+    ages = range(len(days) + 2)
+    stretches = [(first, after - 1) for first, after in pairwise((*edges, FOR_EVER_DAYS))]
+    of_age = [stretches[bisect(edges, age) - 1] for age in ages]
+    columns = {
+        "age_day": list(ages),
+        "from_day": [first for first, _ in of_age],
+        "to_day": [last for _, last in of_age],
+    }
+    return pa.table(columns, pa.schema([(name, pa.int32()) for name in columns]))
 
 
 def _periods(grains: Sequence[str], *, first: date, last: date) -> list[dict[str, Any]]:

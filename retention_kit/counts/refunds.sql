@@ -16,12 +16,12 @@ WITH refunded_orders AS (
 ),
 dated AS (
     SELECT
-        r.*, CAST((r.us + z.offset_us + 8640000000000000) // 86400000000 - 100000 AS INTEGER) AS day
+        r.*, r.us + z.offset_us AS local_us, CAST((r.us + z.offset_us + 8640000000000000) // 86400000000 - 100000 AS INTEGER) AS day
     FROM refunded_orders AS r
     JOIN utc_offsets AS z ON z.market = r.market AND r.us >= z.from_us AND r.us < z.to_us
 )
 SELECT
-    r.market, r.customer, r.us, r.day, r.day AS covered_day, 0 AS n_orders, CAST(0 AS BIGINT) AS gross_minor,
+    r.market, r.customer, r.us, r.local_us, r.day, r.day AS covered_day, 0 AS n_orders, CAST(0 AS BIGINT) AS gross_minor,
     CASE WHEN r.currency = r.market_currency THEN r.refunded_minor
         ELSE CAST(FLOOR(r.refunded_minor * c.factor + 0.5) AS BIGINT) END AS refunded_minor
 FROM dated AS r

@@ -6,7 +6,7 @@
 --      last_boundary: the last boundary at which the orders of the period make active, named by the period it opens, or that of the
 --      next active period, which takes over (the period itself: none); held: 1 where the orders of the active period before
 --      still make active at the boundary that opens the period; goes_on: 1 where active again in the period that last_boundary opens:
---      n_active, customers; n_repeat, with two or more kept orders; n_repeat_by_days, on two or more days;
+--      n_active, customers; n_first_return, of them active for the first time after their cohort's period; n_repeat, with two or more kept orders; n_repeat_by_days, on two or more days;
 --      n_orders, n_order_days; gross_minor, refunded_minor; before_minor: net, of the active period before; least_minor: the lesser
 --      of that and of this period, summed.
 WITH active AS (
@@ -34,12 +34,14 @@ classed AS (
         CASE WHEN period_after < covered_until THEN period_after ELSE covered_until END AS last_boundary,
         CASE WHEN covered_before >= period THEN 1 ELSE 0 END AS held,
         CASE WHEN period_after <= covered_until THEN 1 ELSE 0 END AS goes_on,
+        CASE WHEN period_before = first_period THEN 1 ELSE 0 END AS is_first_return,
         n_orders, n_order_days, gross_minor, refunded_minor, revenue_minor, revenue_before
     FROM steps
 )
 SELECT
     market, grain, cohort, period, came, goes, last_boundary, held, goes_on,
     COUNT(*) AS n_active,
+    SUM(is_first_return) AS n_first_return,
     SUM(CASE WHEN n_orders > 1 THEN 1 ELSE 0 END) AS n_repeat,
     SUM(CASE WHEN n_order_days > 1 THEN 1 ELSE 0 END) AS n_repeat_by_days,
     SUM(n_orders) AS n_orders,

@@ -45,6 +45,21 @@ def _iso(value: Any) -> Any:
 _DATE = Annotated[str, BeforeValidator(_iso)]
 
 
+def _brackets(value: Any) -> Any:
+    """Return lists of TOML as tuples, refused where one is no stretch of days."""
+    if not isinstance(value, list):
+        return value
+    for pair in value:
+        whole = isinstance(pair, list) and len(pair) == 2 and all(type(day) is int for day in pair)
+        if not whole or not 1 <= pair[0] <= pair[1] <= _LONGEST_AGE:
+            raise ValueError(f"a bracket is its first and last day, from 1 to {_LONGEST_AGE}, such as [1, 7]")
+    return tuple(tuple(pair) for pair in value)
+
+
+_LONGEST_AGE = 3650
+_BRACKETS = Annotated[tuple[tuple[int, int], ...], BeforeValidator(_brackets)]
+
+
 class TableProfile(Strict):
     """How one file, or several alike, become one of the kit's tables.
 
@@ -132,6 +147,7 @@ class Profile(Strict):
     free_orders : whether an order of amount zero is `left_out` of the kept orders, or `kept` as one.
     max_refused : share of a table's rows that may be refused.
     expected : share by reason that is known, and does not count against `max_refused`.
+    brackets : own stretches of days since the first order, first and last day of each, such as [[1, 10], [11, 20]].
     complete_history : whether the data hold everybody's first order ever; where not, the first cohort is flagged.
     engine : URL of the engine that holds the tables, or `$NAME` of the environment variable that says it.
     markets : path of a `markets.toml`, relative to the profile or to `data/`; or the markets themselves.
@@ -146,6 +162,7 @@ class Profile(Strict):
     free_orders: Literal["left_out", "kept"] = "left_out"
     max_refused: float = Field(default=0.01, ge=0, le=1)
     expected: dict[str, float] = Field(default_factory=dict)
+    brackets: _BRACKETS = ()
     complete_history: bool = False
     engine: SecretStr | None = None
     markets: str | dict[str, Any] = "markets.toml"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from retention_kit.errors import MetricError, unknown_name
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns, wilson
@@ -54,6 +54,32 @@ def difference_of_shares(
     below = np.hypot(share - lower, upper_other - other)
     above = np.hypot(upper - share, other - lower_other)
     return difference, float(difference - below), float(difference + above)
+
+
+def equality_of_shares(count, n) -> tuple[float, float]:
+    """Return Pearson's χ² for one share in all groups (groups − 1 degrees of freedom), and its p-value.
+
+    Groups of nobody are left out.
+
+    Raises
+    ------
+    MetricError : a count is no part of its n, or fewer than two groups have somebody.
+
+    >>> statistic, p = equality_of_shares([1157, 1312, 1032], [7846, 8476, 7248])
+    >>> round(statistic, 2), round(p, 3)
+    (4.86, 0.088)
+    """
+    count, n = np.asarray(count, dtype=float), np.asarray(n, dtype=float)
+    if np.any((count < 0) | (count > n)):
+        raise MetricError("A share needs 0 <= count <= n.", to_try="look for the wrong denominator")
+    count, n = count[n > 0], n[n > 0]
+    if len(n) < 2:
+        raise MetricError("One share is equal to no other.", found=f"{len(n)} groups with somebody")
+    pooled = count.sum() / n.sum()
+    if pooled in (0, 1):
+        return 0.0, 1.0
+    statistic = float(((count - n * pooled) ** 2 / (n * pooled * (1 - pooled))).sum())
+    return statistic, float(chi2.sf(statistic, len(n) - 1))
 
 
 def stratified_difference(

@@ -9,7 +9,7 @@ for that market's own window.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -17,11 +17,12 @@ from zoneinfo import ZoneInfo
 from order_logs import DAY_US, EPOCH, Log, Order, as_of_us
 
 from retention_kit.config import GROUP
+from retention_kit.counts.prelude import AGE_EDGES, FOR_EVER_DAYS
 
 ONE_DAY = timedelta(days=1)
 
 COLUMNS = {
-    "cohort_counts": "market grain cohort age complete left_truncated n_active n_orders revenue_minor",
+    "cohort_counts": "market grain cohort age complete left_truncated n_active n_first_return n_orders revenue_minor",
     "last_seen_counts": "market grain cohort last_age n_customers",
     "activity_counts": "market grain rule period complete left_truncated "
     "n_start n_end n_new n_retained n_reactivated n_lapsed",
@@ -32,6 +33,7 @@ COLUMNS = {
     "rfm_counts": "market unit_days frequency recency age n_customers n_orders revenue_minor",
     "revenue_counts": "market grain period complete opening_minor expansion_minor contraction_minor lapsed_minor "
     "reactivated_minor new_minor closing_minor other_minor",
+    "return_counts": "market from_day to_day before_day observed_day n_customers",
     "left_out_counts": "market reason n_orders",
 }
 COLUMNS = {table: tuple(columns.split()) for table, columns in COLUMNS.items()}
@@ -60,6 +62,7 @@ def expected(log: Log) -> dict[str, Rows]:
         "lifetime_counts": _lifetime_counts,
         "rfm_counts": _rfm_counts,
         "revenue_counts": _revenue_counts,
+        "return_counts": _return_counts,
     }
     found = {name: sorted(row for shop in [*shops, group] for row in rows(shop)) for name, rows in tables.items()}
     return found | {"left_out_counts": sorted(_left_out_counts(log))}
@@ -87,6 +90,7 @@ class Observed:
     """Where a market's observation ends: the local day of `as_of`, the first day not seen, a year before."""
 
     as_of_us: int
+    as_of_local: datetime
     as_of_day: date
     unseen_day: date
     year_ago_day: date
@@ -98,6 +102,7 @@ class Entry:
 
     customer: str
     market: str
+    at: datetime  # by the market's clock
     day: date
     active_until: date  # the last boundary at which it still makes its customer active
     is_order: bool
@@ -170,6 +175,7 @@ class Shop:
         of_his = of_his if len(of_his) == 1 else list(self.observed.values())
         return Observed(
             max(observed.as_of_us for observed in of_his),
+            max(observed.as_of_local for observed in of_his),
             max(observed.as_of_day for observed in of_his),
             max(observed.unseen_day for observed in of_his),
             min(observed.year_ago_day for observed in of_his),
@@ -246,8 +252,12 @@ class Period:
         return Period.of(self.first - ONE_DAY, self.grain)
 
 
+def _local(us: int, zone: str) -> datetime:
+    return (EPOCH + timedelta(microseconds=us)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+
+
 def _local_day(us: int, zone: str) -> date:
-    return (EPOCH + timedelta(microseconds=us)).astimezone(ZoneInfo(zone)).date()
+    return _local(us, zone).date()
 
 
 def _number(day: date) -> int:
@@ -260,7 +270,7 @@ def _as_of_day(log: Log, place) -> Observed:
     day = date.fromisoformat(log.as_of) if is_date else _local_day(us, place.zone)
     seen_in_part = _local_day(us - 1, place.zone) == day
     year_ago = date(day.year - 1, day.month, min(day.day, 28) if day.month == 2 else day.day)
-    return Observed(us, day, day + ONE_DAY if seen_in_part else day, year_ago)
+    return Observed(us, _local(us, place.zone), day, day + ONE_DAY if seen_in_part else day, year_ago)
 
 
 def _entries(order: Order, log: Log, observations: dict[str, Observed]) -> Iterator[Entry]:
@@ -273,16 +283,17 @@ def _entries(order: Order, log: Log, observations: dict[str, Observed]) -> Itera
         return
     refunded = _refunded_by(order, end)
     is_order = order.amount == 0 or refunded < order.amount
-    day = _local_day(order.at, place.zone)
+    at = _local(order.at, place.zone)
+    day = at.date()
     until = day + place.window * ONE_DAY
     if log.refund_policy == "order":
         if is_order:
-            yield Entry(order.customer, order.market, day, until, True, order.amount, refunded)
+            yield Entry(order.customer, order.market, at, day, until, True, order.amount, refunded)
         return
-    yield Entry(order.customer, order.market, day, until, is_order, order.amount, 0)
+    yield Entry(order.customer, order.market, at, day, until, is_order, order.amount, 0)
     if refunded:
-        back = _local_day(order.at if order.refunded_at is None else max(order.at, order.refunded_at), place.zone)
-        yield Entry(order.customer, order.market, back, back, False, 0, refunded)
+        back = _local(order.at if order.refunded_at is None else max(order.at, order.refunded_at), place.zone)
+        yield Entry(order.customer, order.market, back, back.date(), back.date(), False, 0, refunded)
 
 
 def _refunded_by(order: Order, end: int) -> int:
@@ -304,10 +315,35 @@ def _cohort_counts(shop: Shop) -> Iterator[tuple]:
                     *(shop.code, grain, cohort.number, period.number - cohort.number),
                     *(shop.complete(period), truncated),
                     sum(1 for customer in inside if customer.orders),
+                    sum(1 for customer in customers if _first_return(customer, grain) == period),
                     sum(len(customer.orders) for customer in inside),
                     sum(customer.net for customer in inside),
                 )
                 period = period.next
+
+
+def _first_return(customer: Customer, grain: str) -> Period | None:
+    """Return the second period in which a customer is active; none where there is no second one."""
+    periods = sorted({Period.of(day, grain) for day in customer.order_days})
+    return periods[1] if len(periods) > 1 else None
+
+
+def _return_counts(shop: Shop) -> Iterator[tuple]:
+    counted = Counter()
+    for customer in shop.buyers:
+        first = min(entry.at for entry in customer.orders)
+        observed = _stretch(max((customer.seen.as_of_local - first) // ONE_DAY, 0))
+        before = -1
+        for stretch in sorted({_stretch((entry.at - first) // ONE_DAY) for entry in customer.orders}):
+            counted[*stretch, before, observed[0]] += 1
+            before = stretch[0]
+    yield from ((shop.code, *key, n) for key, n in counted.items())
+
+
+def _stretch(age: int) -> tuple[int, int]:
+    """Return the first and last day of the stretch of ages that a day is in."""
+    first = max(edge for edge in AGE_EDGES if edge <= age)
+    return first, min((edge for edge in AGE_EDGES if edge > age), default=FOR_EVER_DAYS) - 1
 
 
 def _last_seen_counts(shop: Shop) -> Iterator[tuple]:

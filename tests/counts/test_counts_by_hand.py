@@ -6,8 +6,9 @@ from datetime import date
 import pandas as pd
 import pytest
 from oracle import COLUMNS
-from order_logs import Log, Order, Place, counted_in, instant
+from order_logs import Log, Order, Place, counted_in, instant, load_log, source_of
 
+from retention_kit.counts import counts_in
 from retention_kit.periods import day_of
 
 NL, DK = Place("NL", "Europe/Amsterdam", 90), Place("DK", "Europe/Copenhagen", 30)
@@ -235,3 +236,28 @@ def test_an_order_of_zero_counts_where_the_source_keeps_it(duckdb_engine):
     log = replace(CHARACTERS, free_orders="kept")
     table = counted_in(duckdb_engine, log, ["order_counts"])["order_counts"]
     assert rows(table, "market == 'NL' and grain == 'history'", "n_customers", "n_orders") == [(9, 17)]
+
+
+def test_a_day_of_age_is_24_hours_by_the_market_s_clock(duckdb_engine):
+    # clocks go forward on 31 March: 30 days later by the clock are 29 days and 23 hours of time
+    log = Log(
+        places=(NL,),
+        orders=(
+            *orders("midnight", "2024-03-10T23:00", "2024-03-11T01:00"),
+            *orders("always", "2024-03-15T00:00", "2024-03-22T23:59:59.999999", "2024-04-14T00:00"),
+        ),
+        as_of="2024-04-15",
+    )
+    found = counted_in(duckdb_engine, log, ["return_counts"])["return_counts"]
+    names = ("from_day", "to_day", "before_day", "observed_day", "n_customers")
+    # two hours after the first order is the same day of age; at as_of midnight is 35 days old, always 31
+    assert rows(found, "market == 'NL'", *names) == [(0, 0, -1, 31, 2), (1, 7, 0, 31, 1), (30, 30, 1, 31, 1)]
+
+
+def test_own_brackets_are_counted_beside_the_kit_s(duckdb_engine):
+    log = replace(CHARACTERS, orders=tuple(orders("gap", "2024-01-10", "2024-01-21")))
+    source = source_of(log)
+    own = replace(source, profile=source.profile.model_copy(update={"brackets": ((5, 11),)}))
+    load_log(duckdb_engine, log)
+    found = counts_in(duckdb_engine, own, as_of=log.as_of, grains=log.grains, tables=["return_counts"])["return_counts"]
+    assert rows(found, "market == 'NL' and from_day > 0", "from_day", "to_day", "before_day") == [(8, 11, 0)]

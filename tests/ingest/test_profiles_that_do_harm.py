@@ -142,3 +142,17 @@ def test_one_text_stands_for_a_list_of_one_and_a_date_needs_no_quotes(tmp_path):
     assert source.as_of == "2026-01-01"
     assert source.markets.by_written_name["Nederland"] == "NL"
     assert source.markets["NL"].languages == ("nl-NL",)
+
+
+@pytest.mark.parametrize("brackets", ["[[7, 1]]", "[[0, 7]]", "[[1, 7, 9]]", "[[1, 3651]]", '[["1", 7]]'])
+def test_a_bracket_is_its_first_and_last_day(export, orders_of, brackets):
+    assert error_of(export, orders_of(GOOD), f"brackets = {brackets}\n[orders]\n") == (
+        "shop.toml cannot be read as written.\n"
+        "  found: 'brackets': a bracket is its first and last day, from 1 to 3650, such as [1, 7]\n"
+        "  try:   correct 'brackets'"
+    )
+
+
+def test_own_brackets_are_read(export, orders_of):
+    source = export(orders_of(GOOD), profile="brackets = [[1, 10], [11, 20]]\n[orders]\n")
+    assert source.profile.brackets == ((1, 10), (11, 20))

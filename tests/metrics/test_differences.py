@@ -1,10 +1,12 @@
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2_contingency
 
 from retention_kit.errors import MetricError
-from retention_kit.metrics import difference_of_shares, returned_share, stratified_difference
+from retention_kit.metrics import difference_of_shares, equality_of_shares, returned_share, stratified_difference
 
 HEADER = ["market", "value", "n_observed", "n_returned"]
 
@@ -89,3 +91,19 @@ def test_what_cannot_be_compared_is_an_error(rows, text):
     with pytest.raises(MetricError) as error:
         stratified_difference(rows, value="wep", other="shop")
     assert str(error.value) == text
+
+
+def test_equality_of_shares_is_the_chi_squared_test_of_scipy():
+    count, n = np.array([3, 10, 22]), np.array([30, 41, 60])
+    known = chi2_contingency(np.vstack([count, n - count]), correction=False)
+    assert equality_of_shares([*count, 0], [*n, 0]) == pytest.approx((known.statistic, known.pvalue))
+
+
+def test_shares_that_are_all_nothing_or_all_everything_are_equal():
+    assert equality_of_shares([0, 0], [5, 9]) == equality_of_shares([5, 9], [5, 9]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("count", "n"), [([3], [9]), ([0, 4], [0, 9])])
+def test_one_group_is_compared_with_nothing(count, n):
+    with pytest.raises(MetricError, match="One share is equal to no other"):
+        equality_of_shares(count, n)

@@ -19,9 +19,9 @@ OF_QUANTITIES = [metric for metric in METRICS.values() if not metric.takes.endsw
 GIVEN = {"minor_per_unit": 100}
 
 
-def called(metric, table: pd.DataFrame) -> pd.DataFrame:
-    wanted = signature(metric.function).parameters
-    return metric.function(table, **{name: value for name, value in GIVEN.items() if name in wanted})
+def called(metric, table: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    _, *wanted = signature(metric.function).parameters
+    return metric.function(table, **{name: value for name, value in (GIVEN | dict(tables)).items() if name in wanted})
 
 
 def within(values: pd.Series, bounds: tuple[float | None, float | None]) -> bool:
@@ -38,16 +38,16 @@ class TestMetricOfACountsTable:
     def test_leaves_its_input_as_it_was(self, metric, sample_counts):
         table = sample_counts.tables[metric.takes]
         before = table.copy(deep=True)
-        called(metric, table)
+        called(metric, table, sample_counts.tables)
         pd.testing.assert_frame_equal(table, before)
 
     def test_adds_a_column_named_as_itself_with_values_in_its_range(self, metric, sample_counts):
-        rates = called(metric, sample_counts.tables[metric.takes])
+        rates = called(metric, sample_counts.tables[metric.takes], sample_counts.tables)
         assert metric.name not in sample_counts.tables[metric.takes]
         assert within(rates[metric.name], metric.range)
 
     def test_has_intervals_around_its_values(self, metric, sample_counts):
-        rates = called(metric, sample_counts.tables[metric.takes])
+        rates = called(metric, sample_counts.tables[metric.takes], sample_counts.tables)
         assert ("lower" in rates) == ("upper" in rates) == (metric.unit == "share of customers")
         if "lower" in rates:
             known = rates.dropna(subset=[metric.name])
@@ -57,9 +57,10 @@ class TestMetricOfACountsTable:
 
     def test_counts_in_any_order_of_rows_give_the_same_rates(self, metric, sample_counts):
         table = sample_counts.tables[metric.takes]
-        rates, of_turned = called(metric, table), called(metric, table.iloc[::-1])
+        rates, of_turned = (called(metric, t, sample_counts.tables) for t in (table, table.iloc[::-1]))
         keys = [column for column in rates if column in ("market", "grain", "rule", "period", "cohort", "age", "cut")]
-        keys += [column for column in rates if column in ("value", "horizon_days")]
+        keys += [c for c in rates if c in ("value", "horizon_days", "first_day", "last_day", "nth", "kind")]
+        keys += [c for c in rates if c in ("duration_days", "gap_days", "n_days")]
         pd.testing.assert_frame_equal(*(t.sort_values(keys).reset_index(drop=True) for t in (rates, of_turned)))
 
 

@@ -52,3 +52,28 @@ def test_wilson_interval_of_month_1_of_the_first_cohort_is_13_98_to_15_55_percen
         pytest.skip("the figure is of the whole data set")
     cell = metrics.classic_retention(here.cohort_counts.query("grain == 'month'")).query("age == 1").iloc[0]
     assert (round(cell["lower"], 4), round(cell["upper"], 4)) == (0.1398, 0.1555)
+
+
+def test_month_1_retention_has_four_values_by_its_definition(cdnow):
+    name, here = cdnow
+    if name != "master":
+        pytest.skip("the figures are of the whole data set")
+    by_month = metrics.pooled_retention(here.cohort_counts.query("grain == 'month'")).set_index("age")
+    days = metrics.bracket_retention(here.return_counts, brackets=[(30, 59), (1, 30)])
+    from_30 = metrics.retention_from_day(here.return_counts, days=[30])
+    found = [
+        by_month.loc[1, "pooled_retention"],  # in the calendar month after
+        *days["bracket_retention"],  # on days 30 to 59; on days 1 to 30
+        from_30["retention_from_day"].item(),  # on day 30 or later
+    ]
+    assert [round(share, 3) for share in found] == [0.149, 0.131, 0.175, 0.438]
+    assert set(days["n_observed"]) == {23_570} == {by_month.loc[1, "n"], from_30["n_observed"].item()}
+
+
+def test_three_cohorts_may_have_the_same_month_1_retention(cdnow):
+    name, here = cdnow
+    if name != "master":
+        pytest.skip("the figure is of the whole data set")
+    cells = metrics.classic_retention(here.cohort_counts.query("grain == 'month'")).query("age == 1")
+    statistic, p = metrics.equality_of_shares(cells["n_active"], cells["n"])
+    assert (round(statistic, 2), round(p, 3)) == (4.86, 0.088)
