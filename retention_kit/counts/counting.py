@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import pandas as pd
 import sqlglot
+from babel.numbers import get_currency_precision
 
 from retention_kit.config import GROUP, Market, project_root
 from retention_kit.counts import prelude, store
@@ -31,6 +32,9 @@ GUIDE_TABLES = (
 COUNTS_TABLES = (
     *GUIDE_TABLES,
     "return_counts",
+    "window_counts",
+    "retained_revenue_counts",
+    "converted_counts",
     "bucket_counts",
     "cut_counts",
     "experiment_counts",
@@ -52,7 +56,8 @@ _SHARED = (
     "cohort_cells",
     "coverage_cells",
 )
-_OF_THE_GROUP = (*GUIDE_TABLES, "return_counts", "bucket_counts")
+_OF_THE_GROUP = (*GUIDE_TABLES, "return_counts", "window_counts", "retained_revenue_counts", "bucket_counts")
+_IN_BUCKETS = {"bucket_counts", "retained_revenue_counts"}
 _KEYS = {
     "market",
     "grain",
@@ -73,6 +78,7 @@ _KEYS = {
     "to_day",
     "before_day",
     "observed_day",
+    "window_days",
 }
 _FLAGS = {"complete": "min", "left_truncated": "max", "first_day": "min", "next_day": "max"}
 _MONEY_SUFFIX = "_minor"
@@ -131,6 +137,15 @@ class Counted:
                 for name, table in tables.items()
             }
         return MarketCounts(known, self.as_of, tables, self.findings, self.source)
+
+    @property
+    def group_money(self) -> tuple[str, int] | None:
+        """Return the group's currency and its minor units in a unit; None where the profile names none of several."""
+        currency = prelude.group_currency(self.source, set(self.markets))
+        if currency is None:
+            return None
+        own = {market.currency: market.minor_per_unit for market in self.source.markets.values()}
+        return currency, own.get(currency, 10 ** get_currency_precision(currency))
 
     @property
     def _one_money(self) -> bool:
@@ -208,7 +223,7 @@ def counts_in(
     _share(engine)
     if "cut_counts" in tables:
         engine.create("customer_facts", sql("customer_facts"))
-    if "bucket_counts" in tables:
+    if _IN_BUCKETS & set(tables):
         engine.create(
             "customer_buckets", f"SELECT customer, {_BUCKETS[engine.dialect]} % 200 AS bucket FROM customer_keys"
         )

@@ -36,6 +36,8 @@ CUTS = (
 LANDMARK_DAYS = {"support": 30, "loyalty": 30}
 """The days after the first order by which a cut is known; who came back before them is in neither group."""
 HORIZONS = (30, 60, 90, 180)
+WINDOWS = (30, 45, 60, 75, 90, 120, 150, 180, 270, 365)
+"""Activity windows in days by which the base of the last closed period is counted."""
 OUTCOME_HORIZON = 60
 PATTERN_DAYS = 7
 AGE_EDGES = (0, 1, 8, 15, 30, 31, 60, 61, 90, 91, 120, 150, 180, 181, 365, 366)
@@ -80,7 +82,11 @@ def prepare(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
     engine.load_rows("periods", _periods(grains, first=date_of(days[0]), last=date_of(days[-1])))
     _constants(engine, source)
     _conversions(engine, days, [(market, currency) for market, currency, _ in present])
-    of_markets = ("markets_asked", "utc_offsets", "market_offsets", "conversions")
+    _group_conversions(engine, source, {market for market, _, _ in present})
+    of_markets = (
+        *("markets_asked", "utc_offsets", "market_offsets"),
+        *("conversions", "group_conversions", "constant_conversions"),
+    )
     engine.enumerate("market", sorted(firsts), tables=of_markets)
     engine.enumerate("grain", sorted(grains), tables=("period_days", "periods"))
 
@@ -290,6 +296,41 @@ def _conversions(engine: Engine, days: range, present: Sequence[tuple[str, str]]
     )
 
 
+def _group_conversions(engine: Engine, source: Source, markets: set[str]) -> None:
+    """Create what one minor unit of each market is in minor units of the group's currency, by day and at constant rates."""
+    currency = group_currency(source, markets)
+    engine.load_rows("group_money", [{"currency": currency or "none"}])
+    engine.create(
+        "group_conversions",
+        """
+        SELECT m.market, d.day, CAST(m.minor_per_unit AS DOUBLE) / m.minor_per_unit AS factor
+        FROM markets_asked AS m
+        JOIN group_money AS g ON g.currency = m.currency
+        CROSS JOIN rate_days AS d
+        UNION ALL
+        SELECT m.market, x.day, y.rate / x.rate * c.minor_per_unit / m.minor_per_unit AS factor
+        FROM markets_asked AS m
+        JOIN group_money AS g ON g.currency <> m.currency
+        JOIN currencies AS c ON c.currency = g.currency
+        JOIN daily_rates AS x ON x.currency = m.currency
+        JOIN daily_rates AS y ON y.currency = g.currency AND y.day = x.day
+        """,
+    )
+    engine.create(
+        "constant_conversions",
+        """
+        SELECT g.market, g.factor FROM group_conversions AS g
+        JOIN markets_asked AS m ON m.market = g.market AND g.day = m.as_of_day - 1
+        """,
+    )
+
+
+def group_currency(source: Source, markets: set[str]) -> str | None:
+    """Return the group's currency: the profile's, else that of all its markets; None where they have several."""
+    own = {source.markets[code].currency for code in markets}
+    return source.profile.group_currency or (own.pop() if len(own) == 1 else None)
+
+
 def _constants(engine: Engine, source: Source) -> None:
     own = {market.currency: market.minor_per_unit for market in source.markets.values()}
     currencies = {code: 10 ** get_currency_precision(code) for code in list_currencies()} | own
@@ -298,4 +339,5 @@ def _constants(engine: Engine, source: Source) -> None:
     engine.load_rows("policy", [policy])
     engine.load_rows("cuts", [{"cut": cut, "landmark_days": LANDMARK_DAYS.get(cut, 0)} for cut in CUTS])
     engine.load_rows("horizons", [{"horizon_days": days} for days in HORIZONS])
+    engine.load_rows("windows", [{"window_days": days} for days in WINDOWS])
     engine.load_rows("outcome_horizon", [{"horizon_days": OUTCOME_HORIZON}])

@@ -148,6 +148,8 @@ class Profile(Strict):
     max_refused : share of a table's rows that may be refused.
     expected : share by reason that is known, and does not count against `max_refused`.
     brackets : own stretches of days since the first order, first and last day of each, such as [[1, 10], [11, 20]].
+    group_currency : of the overview of all markets, into which exchange_rates convert; that of the markets, where all
+        have the same one.
     complete_history : whether the data hold everybody's first order ever; where not, the first cohort is flagged.
     engine : URL of the engine that holds the tables, or `$NAME` of the environment variable that says it.
     markets : path of a `markets.toml`, relative to the profile or to `data/`; or the markets themselves.
@@ -163,6 +165,7 @@ class Profile(Strict):
     max_refused: float = Field(default=0.01, ge=0, le=1)
     expected: dict[str, float] = Field(default_factory=dict)
     brackets: _BRACKETS = ()
+    group_currency: str | None = None
     complete_history: bool = False
     engine: SecretStr | None = None
     markets: str | dict[str, Any] = "markets.toml"
@@ -174,6 +177,13 @@ class Profile(Strict):
     assignments: TableProfile | None = None
     subscriptions: TableProfile | None = None
     exchange_rates: TableProfile | None = None
+
+    @field_validator("group_currency")
+    @classmethod
+    def _is_a_currency(cls, currency: str | None) -> str | None:
+        if currency is not None and currency not in list_currencies():
+            raise ValueError(f"'{currency}' is not a currency of ISO 4217")
+        return currency
 
     @field_validator("markets", mode="before")
     @classmethod

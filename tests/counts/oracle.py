@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from hashlib import md5
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from order_logs import DAY_US, EPOCH, Log, Order, as_of_us
 
 from retention_kit.config import GROUP
-from retention_kit.counts.prelude import AGE_EDGES, FOR_EVER_DAYS
+from retention_kit.counts.prelude import AGE_EDGES, FOR_EVER_DAYS, WINDOWS
 
 ONE_DAY = timedelta(days=1)
 
@@ -34,6 +35,9 @@ COLUMNS = {
     "revenue_counts": "market grain period complete opening_minor expansion_minor contraction_minor lapsed_minor "
     "reactivated_minor new_minor closing_minor other_minor",
     "return_counts": "market from_day to_day before_day observed_day n_customers",
+    "window_counts": "market grain period window_days n_start n_retained n_end",
+    "retained_revenue_counts": "market grain period bucket n_start n_retained then_minor now_minor least_minor",
+    "converted_counts": "market grain period n_orders n_without_rate order_date_minor constant_minor",
     "left_out_counts": "market reason n_orders",
 }
 COLUMNS = {table: tuple(columns.split()) for table, columns in COLUMNS.items()}
@@ -63,8 +67,11 @@ def expected(log: Log) -> dict[str, Rows]:
         "rfm_counts": _rfm_counts,
         "revenue_counts": _revenue_counts,
         "return_counts": _return_counts,
+        "window_counts": _window_counts,
+        "retained_revenue_counts": _retained_revenue_counts,
     }
     found = {name: sorted(row for shop in [*shops, group] for row in rows(shop)) for name, rows in tables.items()}
+    found["converted_counts"] = sorted(row for shop in shops for row in _converted_counts(shop))
     return found | {"left_out_counts": sorted(_left_out_counts(log))}
 
 
@@ -213,6 +220,10 @@ class Customer:
         """Return whether an order of the window of days before a boundary makes him active at it."""
         return any(entry.day < boundary <= entry.active_until for entry in self.orders)
 
+    def ordered_within(self, window: int, boundary: date) -> bool:
+        """Return whether he ordered in a window of days before a boundary."""
+        return any(0 < (boundary - entry.day).days <= window for entry in self.orders)
+
     @property
     def net(self) -> int:
         return sum(entry.net for entry in self.entries)
@@ -344,6 +355,51 @@ def _stretch(age: int) -> tuple[int, int]:
     """Return the first and last day of the stretch of ages that a day is in."""
     first = max(edge for edge in AGE_EDGES if edge <= age)
     return first, min((edge for edge in AGE_EDGES if edge > age), default=FOR_EVER_DAYS) - 1
+
+
+def _last_over(shop: Shop, grain: str) -> Period:
+    """Return the last period that is over in every market of the company."""
+    everywhere = min(_as_of_day(shop.log, place).as_of_day for place in shop.log.present)
+    return Period.of(everywhere, grain).before
+
+
+def _window_counts(shop: Shop) -> Iterator[tuple]:
+    for grain in shop.log.grains:
+        period = _last_over(shop, grain)
+        for window in WINDOWS:
+            at_start, at_end = (
+                {nth for nth, customer in enumerate(shop.buyers) if customer.ordered_within(window, boundary)}
+                for boundary in (period.first, period.next.first)
+            )
+            if at_start | at_end:
+                sizes = (len(at_start), len(at_start & at_end), len(at_end))
+                yield shop.code, grain, period.number, window, *sizes
+
+
+def _retained_revenue_counts(shop: Shop) -> Iterator[tuple]:
+    for grain in shop.log.grains:
+        period = _last_over(shop, grain)
+        sums = defaultdict(lambda: [0] * 5)
+        for customer in shop.buyers:
+            then, now = customer.in_period(period.before), customer.in_period(period)
+            if then.orders:
+                kept = (1, now.net, min(then.net, now.net)) if now.orders else (0, 0, 0)
+                numbers = (1, kept[0], then.net, *kept[1:])
+                bucket = int(md5(customer.entries[0].customer.encode()).hexdigest()[:7], 16) % 200
+                sums[bucket] = [one + more for one, more in zip(sums[bucket], numbers, strict=True)]
+        yield from ((shop.code, grain, period.number, bucket, *numbers) for bucket, numbers in sums.items())
+
+
+def _converted_counts(shop: Shop) -> Iterator[tuple]:
+    """Yield the revenue of a market in the currency that all markets of a log have: converted, it stays as it is."""
+    for grain in shop.log.grains:
+        sums = defaultdict(lambda: [0, 0])
+        for customer in shop.customers:
+            for entry in customer.entries:
+                of_period = sums[Period.of(entry.day, grain).number]
+                of_period[0] += entry.is_order
+                of_period[1] += entry.net
+        yield from ((shop.code, grain, period, n, 0, net, net) for period, (n, net) in sums.items())
 
 
 def _last_seen_counts(shop: Shop) -> Iterator[tuple]:
