@@ -297,7 +297,7 @@ def _conversions(engine: Engine, days: range, present: Sequence[tuple[str, str]]
 
 
 def _group_conversions(engine: Engine, source: Source, markets: set[str]) -> None:
-    """Create what one minor unit of each market is in minor units of the group's currency, by day and at constant rates."""
+    """Create what a minor unit of each market is in the group's minor units, by day and at constant rates."""
     currency = group_currency(source, markets)
     engine.load_rows("group_money", [{"currency": currency or "none"}])
     engine.create(

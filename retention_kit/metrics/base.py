@@ -88,6 +88,50 @@ def textbook_churn_rate(activity_counts: pd.DataFrame) -> pd.DataFrame:
     return closed[_KEYS].assign(textbook_churn_rate=ratio)
 
 
+@metric(unit="share of customers", range=(0, 1), source="by definition: active, and not new / all ever acquired before")
+def ever_customers_active_share(activity_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
+    """Share of all customers ever acquired before a period who order in it: nobody is ever let go.
+
+    By rule `period` only. It falls as a business grows old: those who left long ago stay below the line.
+
+    Parameters
+    ----------
+    activity_counts : (n_periods, 12), from `counts.activity_counts`.
+
+    Returns
+    -------
+    One row per market, grain and closed period: `n_ever`, customers acquired before it, `n_active`, of them, with an
+    order in it, `ever_customers_active_share`, `lower`, `upper`, Wilson; NaN where nobody had been acquired.
+    """
+    rows = activity_counts.query("rule == 'period'").sort_values(["market", "grain", "period"], ignore_index=True)
+    acquired = rows.groupby(["market", "grain"])["n_new"].cumsum() - rows["n_new"]
+    rows = rows.assign(n_ever=acquired, n_active=rows["n_end"] - rows["n_new"])
+    closed = _closed(rows)[["market", "grain", "period", "n_ever", "n_active"]]
+    return share_columns(closed, "ever_customers_active_share", count="n_active", n="n_ever", conf_level=conf_level)
+
+
+@metric(unit="share of customers", range=(0, 1), source="by definition: R / S, by windows of other lengths")
+def retention_by_window(window_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
+    """Customer retention rate of the last closed period, by the length of the activity window: how much it decides.
+
+    Parameters
+    ----------
+    window_counts : (n_windows, 7), from `counts.window_counts`.
+
+    Returns
+    -------
+    One row per market, grain, period and window_days: `n_start`, `n_retained`, `n_end`, `retention_by_window`,
+    `lower`, `upper`, Wilson.
+    """
+    return share_columns(
+        window_counts.reset_index(drop=True),
+        "retention_by_window",
+        count="n_retained",
+        n="n_start",
+        conf_level=conf_level,
+    )
+
+
 @metric(unit="customers gained per customer lost", range=(0, None), source="by definition: (N + X) / L")
 def growth_accounting(activity_counts: pd.DataFrame) -> pd.DataFrame:
     """Customers at the start, new, reactivated, lapsed and at the end of a period; quick ratio (N + X) / L.

@@ -59,14 +59,28 @@ def bootstrap_interval(
     -------
     One row per market and grain: `lower`, `upper`, bootstrap-t.
     """
-    tails = [(1 - conf_level) / 2, (1 + conf_level) / 2]
     rows = []
     for (market, grain), buckets in bucket_counts.groupby(["market", "grain"]):
-        sums = np.zeros((_N_BUCKETS, 2))
-        sums[buckets["bucket"]] = buckets[[numerator, denominator]]
-        lower, upper = _studentised(*sums.T, tails=tails)
+        lower, upper = studentised_interval(
+            buckets, numerator=numerator, denominator=denominator, conf_level=conf_level
+        )
         rows.append({"market": market, "grain": grain, "lower": lower, "upper": upper})
     return pd.DataFrame(rows, columns=["market", "grain", "lower", "upper"])
+
+
+def studentised_interval(
+    buckets: pd.DataFrame, *, numerator: str, denominator: str, conf_level: float = CONF_LEVEL
+) -> tuple[float, float]:
+    """Return the bootstrap-t interval of one ratio of sums over the customers of buckets.
+
+    Parameters
+    ----------
+    buckets : (up to 200 buckets, …), with `bucket`; a bucket that is not there holds nobody.
+    numerator, denominator : two of its columns.
+    """
+    sums = np.zeros((_N_BUCKETS, 2))
+    sums[buckets["bucket"]] = buckets[[numerator, denominator]]
+    return _studentised(*sums.T, tails=[(1 - conf_level) / 2, (1 + conf_level) / 2])
 
 
 def _studentised(over: np.ndarray, under: np.ndarray, *, tails: list[float]) -> tuple[float, float]:

@@ -19,7 +19,18 @@ TABLES = list(COLUMNS)
 FLAGS = ("complete", "left_truncated", "first_day", "next_day")
 KEYS = (
     *("market", "grain", "cohort", "age", "last_age", "rule", "period", "nth", "gap_days", "kind", "duration_days"),
-    *("bucket", "window_days", "unit_days", "frequency", "recency", "reason", "from_day", "to_day", "before_day", "observed_day"),
+    *(
+        "bucket",
+        "window_days",
+        "unit_days",
+        "frequency",
+        "recency",
+        "reason",
+        "from_day",
+        "to_day",
+        "before_day",
+        "observed_day",
+    ),
 )
 
 

@@ -16,7 +16,7 @@ QUANTITIES = {
 
 OF_TABLES = [metric for metric in METRICS.values() if metric.takes.endswith("_counts")]
 OF_QUANTITIES = [metric for metric in METRICS.values() if not metric.takes.endswith("_counts")]
-GIVEN = {"minor_per_unit": 100}
+GIVEN = {"minor_per_unit": 100, "periods_back": 1, "activity_window_days": 90}
 
 
 def called(metric, table: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -60,7 +60,7 @@ class TestMetricOfACountsTable:
         rates, of_turned = (called(metric, t, sample_counts.tables) for t in (table, table.iloc[::-1]))
         keys = [column for column in rates if column in ("market", "grain", "rule", "period", "cohort", "age", "cut")]
         keys += [c for c in rates if c in ("value", "horizon_days", "first_day", "last_day", "nth", "kind")]
-        keys += [c for c in rates if c in ("duration_days", "gap_days", "n_days")]
+        keys += [c for c in rates if c in ("duration_days", "n_days", "state", "quantile", "window_days")]
         pd.testing.assert_frame_equal(*(t.sort_values(keys).reset_index(drop=True) for t in (rates, of_turned)))
 
 

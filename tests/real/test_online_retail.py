@@ -197,3 +197,41 @@ def test_a_later_as_of_changes_no_closed_cell(counted, quarter_over):
     later = quarter_over.tables["cohort_counts"].set_index(keys).loc[closed.index]
     assert closed["n_active"].equals(later["n_active"])
     assert closed["revenue_minor"].equals(later["revenue_minor"])
+
+
+def test_of_all_customers_ever_the_share_of_every_quarter_equals_the_reference(quarter_over, shared):
+    expected = crr_rows(quarter_over, shared, "base")
+    activity = quarter_over.tables["activity_counts"].query("grain == 'quarter'")
+    found = metrics.ever_customers_active_share(activity).set_index(["market", "period"]).loc[list(expected.index)]
+    assert found["n_ever"].tolist() == expected["S"].tolist()
+    assert found["n_active"].tolist() == expected["retained"].tolist()
+    wanted = expected["crr_strict"].to_numpy()
+    assert found["ever_customers_active_share"].to_numpy() == pytest.approx(wanted, rel=1e-12, nan_ok=True)
+
+
+def test_revenue_retention_of_every_quarter_equals_the_reference(quarter_over, shared):
+    expected = crr_rows(quarter_over, shared, "revenue")
+    bridge = quarter_over.tables["revenue_counts"].query("grain == 'quarter'")
+    keys = ["market", "period"]
+    rows = bridge.set_index(keys).loc[list(expected.index)]
+    # what the reference calls N is all revenue of E that is not of S: of the new, and of those who came back
+    rows = rows.assign(not_of_s=rows["new_minor"] + rows["reactivated_minor"])
+    for column, wanted in {"opening_minor": "S", "closing_minor": "E", "not_of_s": "N"}.items():
+        assert (rows[column] / 1000).to_numpy() == pytest.approx(expected[wanted].to_numpy(), rel=1e-12, abs=1e-9)
+    for metric, wanted in {
+        metrics.net_revenue_retention: "crr",
+        metrics.gross_revenue_retention: "crr_strict",
+    }.items():
+        found = metric(bridge).set_index(keys).loc[list(expected.index), metric.__name__]
+        assert found.to_numpy() == pytest.approx(expected[wanted].to_numpy(), rel=1e-12, nan_ok=True)
+
+
+def test_second_purchase_of_all_customers_equals_the_reference(counted, shared):
+    expected = reference(shared, "orI_second_purchase.csv")
+    expected["market"] = codes(counted, expected["scope"])
+    found = metrics.second_order_share(counted.tables["gap_counts"]).set_index(["market", "n_days"])
+    for row in expected.itertuples():
+        for days in (30, 60, 90, 180):
+            cell = found.loc[(row.market, days)]
+            assert cell["n"] == row.customers
+            assert cell["second_order_share"] == pytest.approx(getattr(row, f"km_{days}"), rel=1e-12)
