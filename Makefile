@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-engines bench lab notebooks sample lint format clean
+.PHONY: help setup reports test test-engines bench bench-models lab notebooks sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -37,6 +37,9 @@ test-engines: $(READY) ## count on PostgreSQL, Spark and Sail too, which it inst
 
 bench: $(READY) ## measure counting beside hand-written SQL, pandas and Polars
 	@$(BIN)/python tests/benchmarks/bench_counts.py
+
+bench-models: $(READY) ## measure the purchase models beside lifetimes and pymc-marketing
+	@$(BIN)/python tests/benchmarks/bench_models.py
 
 lab: $(READY) ## open JupyterLab on the explorer's notebook
 	@$(BIN)/jupyter lab notebooks/explore.ipynb

@@ -16,12 +16,14 @@ CONF_LEVEL = 0.95
 _N_CLIMBS = 2
 _MOST_STEPS = 200
 _LONGEST_STEP = 2.0
-_SETTLED = 1e-9
+_ROUGHLY, _SETTLED = 0.1, 1e-8
 _FLATTEST = 5.0
 _FARTHEST = 25.0
 
-Likelihood = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
-"""From log parameters, (k,), to the log likelihood, its slope, (k,), and the scores' outer product, (k, k)."""
+Valued = tuple[float, np.ndarray, Callable[[], np.ndarray]]
+"""A log likelihood, its slope by log parameters, (k,), and, when asked, the outer product of its scores, (k, k)."""
+Likelihood = Callable[[np.ndarray], Valued]
+"""From log parameters, (k,), to the log likelihood there."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,10 @@ class Prior:
     def added_to(self, likelihood: Likelihood) -> Likelihood:
         """Return the likelihood times this prior."""
 
-        def posterior(at: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        def posterior(at: np.ndarray) -> Valued:
             value, slope, outer = likelihood(at)
             pull = self.precision @ (at - self.mean)
-            return value - 0.5 * float((at - self.mean) @ pull), slope - pull, outer + self.precision
+            return value - 0.5 * float((at - self.mean) @ pull), slope - pull, lambda: outer() + self.precision
 
         return posterior
 
@@ -96,61 +98,82 @@ def maximum_likelihood(
     ------
     MetricError : no climb ended at a maximum, or it is too flat to tell the parameters from each other.
     """
-    begun = sorted(((likelihood(at), at) for at in np.log(np.asarray(starts, dtype=float))), key=lambda s: -s[0][0])
-    ends = [_climbed(likelihood, at, known) for known, at in begun[:_N_CLIMBS]]
-    at, value, settled = max(ends, key=lambda end: (end[2], end[1]))
-    told = ", ".join(f"{name} {np.exp(number):.3g}" for name, number in zip(names, at, strict=True))
+    begun = sorted((_Climb(likelihood, at) for at in np.log(np.asarray(starts, dtype=float))), key=lambda c: -c.value)
+    for climb in begun[:_N_CLIMBS]:
+        climb.settles(_ROUGHLY)
+    best = max(begun, key=lambda climb: climb.value)
+    settled = best.settles(_SETTLED)
+    told = ", ".join(f"{name} {number:.3g}" for name, number in zip(names, np.exp(best.at), strict=True))
     if not settled:
         raise MetricError(f"{what} did not converge.", found=f"it stopped at {told}", to_try=to_try)
-    at, covariance = _polished(likelihood, at)
+    covariance = _inverse_curvature(likelihood, best)
     if covariance is None or np.sqrt(np.diag(covariance).max()) > _FLATTEST:
         raise MetricError(
             f"{what} is not determined by these customers: many parameters fit them as well.",
             found=f"for one {told}",
             to_try=to_try,
         )
-    return Fit(dict(zip(names, np.exp(at).tolist(), strict=True)), covariance, float(max(value, likelihood(at)[0])))
+    at = best.at + covariance @ best.slope  # a last step by Newton's rule
+    return Fit(dict(zip(names, np.exp(at).tolist(), strict=True)), covariance, likelihood(at)[0])
 
 
-def _climbed(likelihood: Likelihood, at: np.ndarray, known: tuple) -> tuple[np.ndarray, float, bool]:
-    """Return where the climb ends, how high, and whether on a summit (BFGS, begun with the scores' outer product)."""
-    value, slope, outer = known
-    if not np.isfinite(value):
-        return at, -np.inf, False
-    identity = np.eye(len(at))
-    inverse = np.linalg.inv(outer + 1e-6 * (1 + np.trace(outer)) * identity)
-    for _ in range(_MOST_STEPS):
-        if float(slope @ inverse @ slope) < _SETTLED * (1 + 1e-6 * abs(value)):
-            return at, value, True
-        step = inverse @ slope
-        step *= min(1.0, _LONGEST_STEP / np.abs(step).max())
-        gain = float(slope @ step)
-        for _ in range(40):
-            reached = likelihood(at + step)
-            if np.isfinite(reached[0]) and reached[0] >= value + 1e-4 * gain:
-                break
-            step, gain = step / 2, gain / 2
+class _Climb:
+    """A climb on a likelihood: where it is (`at`, `value`, `slope`); by BFGS, begun with the scores' outer product."""
+
+    def __init__(self, likelihood: Likelihood, at: np.ndarray) -> None:
+        self._likelihood, self.at = likelihood, at
+        self.value, self.slope, outer = likelihood(at)
+        if np.isfinite(self.value):
+            squares = outer()
+            self._inverse = np.linalg.inv(squares + 1e-6 * (1 + np.trace(squares)) * np.eye(len(at)))
         else:
-            return at, value, gain < 1e-7 * (1 + 1e-6 * abs(value))
-        at, bend = at + step, slope - reached[1]
-        value, slope = reached[:2]
-        if np.abs(at).max() > _FARTHEST:
-            return at, value, False
-        curved = float(step @ bend)
-        if curved > 0:
-            turned = identity - np.outer(step, bend) / curved
-            inverse = turned @ inverse @ turned.T + np.outer(step, step) / curved
-    return at, value, False
+            self.value = -np.inf
+
+    def settles(self, tolerance: float) -> bool:
+        """Climb until no more than the tolerance can be gained, and tell whether that is reached."""
+        if self.value == -np.inf:
+            return False
+        tolerance *= 1 + 1e-6 * abs(self.value)
+        for _ in range(_MOST_STEPS):
+            step = self._inverse @ self.slope
+            gain = float(self.slope @ step)
+            if gain < tolerance:
+                return True
+            step *= min(1.0, _LONGEST_STEP / np.abs(step).max())
+            if np.abs(self.at).max() > _FARTHEST or not self._stepped(step):
+                return False
+        return False
+
+    def _stepped(self, step: np.ndarray) -> bool:
+        """Step, or half of it, or a quarter, until it leads up; tell whether one did."""
+        for _ in range(40):
+            value, slope, _ = self._likelihood(self.at + step)
+            if np.isfinite(value) and value >= self.value + 1e-4 * float(self.slope @ step):
+                bend = self.slope - slope
+                self.at, self.value, self.slope = self.at + step, value, slope
+                curved = float(step @ bend)
+                if curved > 0:
+                    turned = np.eye(len(step)) - np.outer(step, bend) / curved
+                    self._inverse = turned @ self._inverse @ turned.T + np.outer(step, step) / curved
+                return True
+            step = step / 2
+        return False
 
 
-def _polished(likelihood: Likelihood, at: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the summit after a last Newton step, and the inverse of the curvature; None where it is no summit."""
-    step = 1e-4
-    shifts = step * np.eye(len(at))
-    curvature = np.stack([likelihood(at - s)[1] - likelihood(at + s)[1] for s in shifts]) / (2 * step)
+def _inverse_curvature(likelihood: Likelihood, summit: _Climb) -> np.ndarray | None:
+    """Return the inverse of the curvature of the likelihood, (k, k); None where it is not that of a summit."""
+    step = 1e-5
+    curvature = np.stack([summit.slope - likelihood(summit.at + s)[1] for s in step * np.eye(len(summit.at))]) / step
     curvature = (curvature + curvature.T) / 2
     if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature)[0] <= 0:
-        return at, None
-    covariance = np.linalg.inv(curvature)
-    last = covariance @ likelihood(at)[1]
-    return (at + last if np.abs(last).max() < 0.01 else at), covariance
+        return None
+    return np.linalg.inv(curvature)
+
+
+def summed(value: np.ndarray, scores: np.ndarray, n: np.ndarray) -> Valued:
+    """Return the likelihood of patterns: weighted sums of log likelihoods, (n,), and of scores, (k, n).
+
+    By einsum: numpy's `@` wakes the threads of BLAS, which wait for each other where cores are busy.
+    """
+    weighted = scores * n
+    return float((value * n).sum()), weighted.sum(axis=1), lambda: np.einsum("in,jn->ij", weighted, scores)

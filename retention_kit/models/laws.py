@@ -13,17 +13,20 @@ x, t_x and T are the papers' symbols; time is in weeks.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
-from scipy.special import digamma, expit, exprel, gammaln, log_expit
+from scipy.special import digamma, expit, exprel, gammaln
 
-from retention_kit.models.fitting import Likelihood
+from retention_kit.models.fitting import Likelihood, Valued, summed
 from retention_kit.models.patterns import Kinds, Patterns
 
 _N_BETA_NODES = 48
 _N_NODES = 20
+_N_STEP_NODES = 8
+_MOST_ON_GRID = 60  # repeat orders, above which densities on the grid may underflow
 _NEGLIGIBLE = 36.0  # e^-36 of a term is lost in rounding
 
 
@@ -71,32 +74,37 @@ class _BetaGeometric:
         """Return the log likelihood of patterns, its slope and its scores' outer product, by log parameters."""
         xs, t_xs, ages = patterns.kinds
         x, n = patterns.x, patterns.n
-        x_kinds = xs.values
-        passed = x_kinds + self._chances  # chances to leave that the customer has had, and not taken before the last
+        passed = xs.values + self._chances  # chances to leave that the customer has had; the last one he may have taken
         had = passed > 0
         before = np.where(had, passed - 1, 0.0)
+        size = len(passed)
+        last_is_after = np.where(had, 0.0, -np.inf)
 
-        def evaluated(at: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        def evaluated(at: np.ndarray) -> Valued:
             r, alpha, a, b = np.exp(at)
-            rate = gammaln(r + x_kinds) - gammaln(r) + r * np.log(alpha)
-            stay = gammaln(a + b) + gammaln(b + passed) - gammaln(b) - gammaln(a + b + passed)
-            odds = np.where(had, np.log(a) - np.log(b + before), -np.inf)
-            log_age, log_last = np.log(alpha + ages.values), np.log(alpha + t_xs.values)
-            end, last, rx = ages.spread(log_age), t_xs.spread(log_last), r + x
-            left = xs.spread(odds) + rx * (end - last)  # log odds of having left at t_x against being there at T
-            gone = expit(left)
-            value = xs.spread(rate + stay) - rx * end - log_expit(-left)
-            inverse_end, inverse_last = ages.spread(1 / (alpha + ages.values)), t_xs.spread(1 / (alpha + t_xs.values))
-            scores = np.empty((4, len(x)))
-            scores[0] = r * (xs.spread(digamma(r + x_kinds) - digamma(r) + np.log(alpha)) - end + gone * (end - last))
-            scores[1] = r - alpha * rx * (inverse_end + gone * (inverse_last - inverse_end))
-            both = digamma(a + b) - digamma(a + b + passed)
-            scores[2] = a * xs.spread(both) + gone
-            scores[3] = b * (
-                xs.spread(both + digamma(b + passed) - digamma(b))
-                - gone * xs.spread(np.where(had, 1 / (b + before), 0))
+            sums = np.concatenate([r + xs.values, b + passed, a + b + passed, [r, b, a + b]])
+            of_r, of_b, of_ab, (r_0, b_0, ab_0) = _four(gammaln(sums), size)
+            rate, stay = of_r - r_0 + r * at[1], ab_0 + of_b - b_0 - of_ab
+            odds = at[2] - np.log(b + before) + last_is_after
+            of_r, of_b, of_ab, (r_0, b_0, ab_0) = _four(digamma(sums), size)
+            both = ab_0 - of_ab
+            once, log_odds, by_r, by_a, by_b, by_last = xs.spread(
+                np.stack([rate + stay, odds, of_r - r_0 + at[1], both, both + of_b - b_0, had / (b + before)])
             )
-            return _summed(value, scores, n)
+            end, last = (
+                ages.spread(_log_and_inverse(alpha + ages.values)),
+                t_xs.spread(_log_and_inverse(alpha + t_xs.values)),
+            )
+            rx, between = r + x, end[0] - last[0]
+            left = log_odds + rx * between  # log odds of having left at t_x against being there at T
+            gone, log_all = _share_and_log(left)
+            value = once - rx * end[0] + log_all
+            scores = np.empty((4, len(x)))
+            scores[0] = r * (by_r - end[0] + gone * between)
+            scores[1] = r - alpha * rx * (end[1] + gone * (last[1] - end[1]))
+            scores[2] = a * by_a + gone
+            scores[3] = b * (by_b - gone * by_last)
+            return summed(value, scores, n)
 
         return evaluated
 
@@ -191,56 +199,15 @@ class ParetoNbd:
 
     def likelihood(self, patterns: Patterns) -> Likelihood:
         """Return the log likelihood of patterns, its slope and its scores' outer product, by log parameters."""
-        xs, _, ages = patterns.kinds
-        x, t_x, n = patterns.x, patterns.t_x, patterns.n
-        nodes, weights = _legendre()
+        often = patterns.x > _MOST_ON_GRID
+        parts = [patterns.only(chosen) for chosen in (~often, often) if chosen.any()]
+        likelihoods = [_pareto_likelihood(part, _left_between(part)) for part in parts]
 
-        def evaluated(at: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-            r, alpha, s, beta = np.exp(at)
-            rx = r + x
-            log_alpha, log_beta = ages.spread(np.log(alpha + ages.values)), ages.spread(np.log(beta + ages.values))
-            stays = -rx * log_alpha - s * log_beta
-            tau, log_width = self._times(alpha, beta, rx, patterns, nodes)
-            of_rate, of_leaving = np.log(alpha + tau), np.log(beta + tau)
-            top = -rx * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x)
-            density = np.exp(-rx * of_rate - (s + 1) * of_leaving - top + log_width) * weights[:, None]
-            left = s * density.sum(axis=0)
-            log_odds = top + np.log(np.maximum(left, 1e-300)) - stays
-            gone = expit(log_odds)
-            share = density * (gone / np.maximum(density.sum(axis=0), 1e-300))
-            constant = xs.spread(gammaln(r + xs.values)) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
-            value = constant + stays - log_expit(-log_odds)
-            here = 1 - gone
-            scores = np.empty((4, len(x)))
-            scores[0] = r * (
-                xs.spread(digamma(r + xs.values))
-                - digamma(r)
-                + at[1]
-                - here * log_alpha
-                - (share * of_rate).sum(axis=0)
-            )
-            scores[1] = r - alpha * rx * (here / (alpha + patterns.T) + (share / (alpha + tau)).sum(axis=0))
-            scores[2] = s * (at[3] - here * log_beta + gone / s - (share * of_leaving).sum(axis=0))
-            scores[3] = s - beta * (here * s / (beta + patterns.T) + (s + 1) * (share / (beta + tau)).sum(axis=0))
-            return _summed(value, scores, n)
+        def evaluated(at: np.ndarray) -> Valued:
+            values, slopes, outers = zip(*(likelihood(at) for likelihood in likelihoods), strict=True)
+            return sum(values), sum(slopes), lambda: sum(outer() for outer in outers)
 
         return evaluated
-
-    @staticmethod
-    def _times(
-        alpha: float, beta: float, rx: np.ndarray, patterns: Patterns, nodes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return times of leaving between t_x and T, (n_nodes, n_patterns), and the log of the width each stands for.
-
-        Even in log(tau + least of alpha and beta), where the density of leaving is smooth, up to where it is nothing.
-        """
-        least = min(alpha, beta)
-        end = np.minimum(patterns.T, (alpha + patterns.t_x) * np.exp(np.minimum(_NEGLIGIBLE / rx, 50)) - alpha)
-        low = np.log(least + patterns.t_x)
-        width = np.maximum(np.log(least + np.maximum(end, patterns.t_x)) - low, 0)
-        level = low + nodes[:, None] * width
-        with np.errstate(divide="ignore"):
-            return np.exp(level) - least, level + np.log(width)
 
     def starts(self, patterns: Patterns) -> list[list[float]]:
         """Return parameters to begin a fit at, in the scale of the patterns' own orders per week."""
@@ -255,12 +222,10 @@ class ParetoNbd:
     def alive(self, parameters: np.ndarray, patterns: Patterns) -> np.ndarray:
         """Return the chance of not having left at T, (n_patterns,)."""
         r, alpha, s, beta = parameters
-        rx = r + patterns.x
-        nodes, weights = _legendre()
-        tau, log_width = self._times(alpha, beta, rx, patterns, nodes)
-        stays = -rx * np.log(alpha + patterns.T) - s * np.log(beta + patterns.T)
-        left = np.exp(-rx * np.log(alpha + tau) - (s + 1) * np.log(beta + tau) - stays + log_width)
-        return 1 / (1 + s * np.einsum("q,qi->i", weights, left))
+        log_scale, integrals = _each_by_itself(patterns)(r, alpha, s, beta)
+        stays = -(r + patterns.x) * np.log(alpha + patterns.T) - s * np.log(beta + patterns.T)
+        with np.errstate(divide="ignore"):
+            return expit(stays - log_scale - np.log(s * integrals[0]))
 
     def expected(self, parameters: np.ndarray, weeks: np.ndarray) -> np.ndarray:
         """Return expected repeat orders of a new customer within so many weeks, (n_weeks,)."""
@@ -281,7 +246,7 @@ class ParetoNbd:
         """
         r, alpha, s, beta = parameters
         start, end = np.asarray(start, float), np.asarray(end, float)
-        nodes, weights = _legendre()
+        nodes, weights = _legendre(_N_NODES)
         to_end = -np.expm1(-r * np.log1p((end - start) / alpha)) * (beta / (beta + end)) ** s
         stay = (end - start) * nodes[:, None]
         leaves = s / beta * (beta / (beta + start + stay)) ** (s + 1) * -np.expm1(-r * np.log1p(stay / alpha))
@@ -307,17 +272,122 @@ class ParetoNbd:
         return Patterns(made.x, made.t_x, ages, made.n)
 
 
+Integrals = Callable[[float, float, float, float], tuple[np.ndarray, np.ndarray]]
+"""From r, alpha, s, beta to the log of a scale, (n,), and integrals over the times τ of leaving, t_x to T, (5, n).
+
+Of f = (alpha + τ)^−(r + x) (beta + τ)^−(s + 1), over the scale, and of f times log(alpha + τ), 1 / (alpha + τ),
+log(beta + τ), 1 / (beta + τ).
+"""
+
+
+def _pareto_likelihood(patterns: Patterns, integrals: Integrals) -> Likelihood:
+    xs, _, ages = patterns.kinds
+    x, n = patterns.x, patterns.n
+
+    def evaluated(at: np.ndarray) -> Valued:
+        r, alpha, s, beta = np.exp(at)
+        rx = r + x
+        log_alpha, log_beta = ages.spread(np.log(alpha + ages.values)), ages.spread(np.log(beta + ages.values))
+        stays = -rx * log_alpha - s * log_beta
+        log_scale, (whole, by_rate, by_alpha, by_leaving, by_beta) = integrals(r, alpha, s, beta)
+        whole = np.maximum(whole, 1e-300)
+        log_odds = log_scale + np.log(s * whole) - stays
+        gone, log_all = _share_and_log(log_odds)
+        here, share = 1 - gone, gone / whole
+        constant = gammaln(r + xs.values) - gammaln(r) + r * at[1] + s * at[3]
+        value = xs.spread(constant) + stays + log_all
+        scores = np.empty((4, len(x)))
+        of_x = digamma(r + xs.values) - digamma(r) + at[1]
+        scores[0] = r * (xs.spread(of_x) - here * log_alpha - share * by_rate)
+        scores[1] = r - alpha * rx * (here * ages.spread(1 / (alpha + ages.values)) + share * by_alpha)
+        scores[2] = s * (at[3] - here * log_beta + gone / s - share * by_leaving)
+        scores[3] = s - beta * (s * here * ages.spread(1 / (beta + ages.values)) + (s + 1) * share * by_beta)
+        return summed(value, scores, n)
+
+    return evaluated
+
+
+def _left_between(patterns: Patterns) -> Integrals:
+    """Return the integrals by the cheaper way: on a grid of all times that occur, or for each pattern by itself."""
+    times = np.unique(np.concatenate([patterns.t_x, patterns.T]))
+    xs = patterns.kinds[0]
+    if len(xs.values) * len(times) * _N_STEP_NODES < len(patterns.x) * _N_NODES:
+        return _on_grid(patterns, times)
+    return _each_by_itself(patterns)
+
+
+def _on_grid(patterns: Patterns, times: np.ndarray) -> Integrals:
+    """Return the integrals as differences of sums over the steps between times: for one x they need no pattern."""
+    xs = patterns.kinds[0]
+    which = np.searchsorted(xs.values, patterns.x)
+    start, end = np.searchsorted(times, patterns.t_x), np.searchsorted(times, patterns.T)
+    earliest = np.full(len(xs.values), np.inf)
+    np.minimum.at(earliest, which, patterns.t_x)
+    nodes, weights = _legendre(_N_STEP_NODES)
+
+    def integrals(r: float, alpha: float, s: float, beta: float) -> tuple[np.ndarray, np.ndarray]:
+        least = min(alpha, beta)
+        levels = np.log(least + times)
+        steps = np.diff(levels)
+        level = levels[:-1, None] + steps[:, None] * nodes
+        tau = np.exp(level) - least
+        of_rate, of_leaving = np.log(alpha + tau), np.log(beta + tau)
+        rx = (r + xs.values)[:, None, None]
+        scale = -rx[:, 0, 0] * np.log(alpha + earliest) - (s + 1) * np.log(beta + earliest)
+        # before the earliest last order of an x nothing is asked: it must only not overflow
+        density = np.exp(np.minimum(level - (s + 1) * of_leaving - rx * of_rate - scale[:, None, None], 50))
+        density *= steps[:, None] * weights
+        each = np.empty((5, len(xs.values), len(times)))
+        each[:, :, -1] = 0
+        each[0, :, :-1] = density.sum(axis=2)
+        for row, factor in enumerate((of_rate, 1 / (alpha + tau), of_leaving, 1 / (beta + tau)), start=1):
+            each[row, :, :-1] = np.einsum("xtq,tq->xt", density, factor)
+        until_end = each[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
+        return scale.take(which), until_end[:, which, start] - until_end[:, which, end]
+
+    return integrals
+
+
+def _each_by_itself(patterns: Patterns) -> Integrals:
+    """Return the integrals pattern by pattern: for times that hardly occur twice, and for large x."""
+    x, t_x = patterns.x, patterns.t_x
+    nodes, weights = _legendre(_N_NODES)
+
+    def integrals(r: float, alpha: float, s: float, beta: float) -> tuple[np.ndarray, np.ndarray]:
+        rx, least = r + x, min(alpha, beta)
+        # up to where the density is nothing; even in log(tau + least), where it is smooth
+        end = np.minimum(patterns.T, (alpha + t_x) * np.exp(np.minimum(_NEGLIGIBLE / rx, 50)) - alpha)
+        low = np.log(least + t_x)
+        width = np.maximum(np.log(least + np.maximum(end, t_x)) - low, 0)
+        level = low + nodes[:, None] * width
+        tau = np.exp(level) - least
+        of_rate, of_leaving = np.log(alpha + tau), np.log(beta + tau)
+        scale = -rx * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x)
+        density = np.exp(level - rx * of_rate - (s + 1) * of_leaving - scale) * weights[:, None] * width
+        factors = (of_rate, 1 / (alpha + tau), of_leaving, 1 / (beta + tau))
+        sums = [density.sum(axis=0), *(np.einsum("qi,qi->i", density, factor) for factor in factors)]
+        return scale, np.stack(sums)
+
+    return integrals
+
+
 LAWS: dict[str, Law] = {law.id: law for law in (BgNbd(), MbgNbd(), ParetoNbd())}
 """The laws by id."""
 
 
-def _summed(value: np.ndarray, scores: np.ndarray, n: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the weighted sums of log likelihoods, (n,), of scores, (k, n), and of the scores' outer products.
+def _four(values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return values[:size], values[size : 2 * size], values[2 * size : 3 * size], values[3 * size :]
 
-    By einsum: numpy's `@` wakes the threads of BLAS, which wait for each other where cores are busy.
-    """
-    weighted = scores * n
-    return float((value * n).sum()), weighted.sum(axis=1), np.einsum("in,jn->ij", weighted, scores)
+
+def _share_and_log(log_odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share that log odds are of, and the log of 1 / (1 − share); faster than expit and log_expit."""
+    less = np.exp(-np.abs(log_odds))
+    positive = log_odds > 0
+    return np.where(positive, 1.0, less) / (1 + less), np.where(positive, log_odds, 0.0) + np.log1p(less)
+
+
+def _log_and_inverse(values: np.ndarray) -> np.ndarray:
+    return np.stack([np.log(values), 1 / values])
 
 
 def _weeks_per_order(patterns: Patterns) -> float:
@@ -355,8 +425,9 @@ def _shrinking(s: float, log_ratio: np.ndarray) -> np.ndarray:
     return log_ratio * exprel(-(s - 1) * log_ratio)
 
 
-def _legendre() -> tuple[np.ndarray, np.ndarray]:
-    nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
+@cache
+def _legendre(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
     return (nodes + 1) / 2, weights / 2
 
 

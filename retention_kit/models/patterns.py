@@ -33,6 +33,10 @@ class Patterns:
         """Return how many of them ordered on another day than the first."""
         return float(self.n[self.x > 0].sum())
 
+    def only(self, chosen: np.ndarray) -> "Patterns":
+        """Return some of the patterns."""
+        return Patterns(self.x[chosen], self.t_x[chosen], self.T[chosen], self.n[chosen])
+
     @cached_property
     def kinds(self) -> tuple["Kinds", "Kinds", "Kinds"]:
         """Return the different values of x, t_x and T, and which of them each pattern has."""

@@ -16,7 +16,7 @@ from scipy.special import digamma, gammaln
 from scipy.stats import norm
 
 from retention_kit.errors import MetricError
-from retention_kit.models.fitting import CONF_LEVEL, Fit, Likelihood, maximum_likelihood
+from retention_kit.models.fitting import CONF_LEVEL, Fit, Likelihood, Valued, maximum_likelihood, summed
 
 _MOST_RENEWALS = 5000
 
@@ -161,17 +161,17 @@ def _fitted(lifetime_counts: pd.DataFrame, names: tuple[str, ...], *, what: str)
 
 
 def _likelihood(duration: np.ndarray, n_ended: np.ndarray, n_running: np.ndarray) -> Likelihood:
-    def evaluated(at: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    n = np.concatenate([n_ended, n_running])
+
+    def evaluated(at: np.ndarray) -> Valued:
         before, slope_before = _log_survival(at, duration - 1)
         after, slope_after = _log_survival(at, duration)
         ratio = np.exp(after - before)  # who stays through this renewal, of those who came to it
         lost = np.maximum(-np.expm1(after - before), 1e-300)
         ended = before + np.log(lost)
         slope_ended = (slope_before - ratio * slope_after) / lost
-        value = float((n_ended * ended).sum() + (n_running * after).sum())
-        slope = (n_ended * slope_ended + n_running * slope_after).sum(axis=1)
-        outer = np.einsum("n,in,jn->ij", n_ended, slope_ended, slope_ended)
-        return value, slope, outer + np.einsum("n,in,jn->ij", n_running, slope_after, slope_after)
+        values, scores = np.concatenate([ended, after]), np.concatenate([slope_ended, slope_after], axis=1)
+        return summed(values, scores, n)
 
     return evaluated
 

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import digamma, gammaln
 
 from retention_kit.errors import MetricError
-from retention_kit.models.fitting import Fit, Likelihood, maximum_likelihood
+from retention_kit.models.fitting import Fit, Likelihood, Valued, maximum_likelihood, summed
 from retention_kit.models.patterns import Kinds
 
 LEAST_SPENDERS = 30
@@ -145,7 +145,7 @@ def _likelihood(n_days: np.ndarray, mean: np.ndarray, n: np.ndarray) -> Likeliho
     log_mean, total = np.log(mean), n_days * mean
     log_total = np.log(total)
 
-    def evaluated(at: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    def evaluated(at: np.ndarray) -> Valued:
         p, q, gamma = np.exp(at)
         shape = p * days.values
         of_days = gammaln(shape + q) - gammaln(shape) - gammaln(q) + q * np.log(gamma)
@@ -160,8 +160,7 @@ def _likelihood(n_days: np.ndarray, mean: np.ndarray, n: np.ndarray) -> Likeliho
                 q - gamma * share,
             ]
         )
-        weighted = scores * n
-        return float((value * n).sum()), weighted.sum(axis=1), np.einsum("in,jn->ij", weighted, scores)
+        return summed(value, scores, n)
 
     return evaluated
 
