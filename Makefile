@@ -1,13 +1,13 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-engines bench bench-models lab notebooks sample lint format clean
+.PHONY: help setup reports test test-engines bench bench-reports bench-models lab notebooks sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything in it (the other targets do this by themselves)
 
@@ -37,6 +37,9 @@ test-engines: $(READY) ## count on PostgreSQL, Spark and Sail too, which it inst
 
 bench: $(READY) ## measure counting beside hand-written SQL, pandas and Polars
 	@$(BIN)/python tests/benchmarks/bench_counts.py
+
+bench-reports: $(READY) ## measure reports beside a shell loop, one process, and no kernel at all
+	@$(BIN)/python tests/benchmarks/bench_reports.py
 
 bench-models: $(READY) ## measure the purchase models beside lifetimes and pymc-marketing
 	@$(BIN)/python tests/benchmarks/bench_models.py

@@ -3,6 +3,7 @@
 Exit code 0: all good; 1: some market failed, or the data cannot be counted; 2: the call cannot be carried out.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,6 +63,15 @@ def main() -> None:
     """
 
 
+def _limit_memory(_ctx: click.Context, _param: click.Parameter, amount: str | None) -> None:
+    """Limit the memory of the engines of this call and of the kernels it starts."""
+    if amount is not None:
+        from retention_kit.counts.engines import MEMORY_VARIABLE, memory_bytes
+
+        memory_bytes(amount)
+        os.environ[MEMORY_VARIABLE] = amount
+
+
 def _data_options(function: _Command) -> _Command:
     """Add the options that say which data, as of when."""
     options = [
@@ -90,6 +100,14 @@ def _data_options(function: _Command) -> _Command:
             "--max-refused",
             type=click.FloatRange(0, 1),
             help="Share of rows that may be refused; the profile's, or 0.01.",
+        ),
+        click.option(
+            "--memory",
+            metavar="AMOUNT",
+            expose_value=False,
+            callback=_limit_memory,
+            help="Memory for the embedded engine, such as 4GB; past it, it spills to disk. 60 % of the machine's, or "
+            "what RETENTION_KIT_MEMORY says, where not given.",
         ),
     ]
     for option in reversed(options):
@@ -189,6 +207,17 @@ def metrics(
     help="Folder of the reports; reports/ for the sample, reports/<data> for other data, where not given.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Markets at a time; the number of cores where not given.")
+@click.option(
+    "--resume/--force",
+    default=False,
+    show_default=True,
+    help="Leave out markets whose reports are there, made of the same data, notebook, parameters and code.",
+)
+@click.option("--shard", default="", metavar="K/N", help="Make the K-th of N parts; `retention-kit index` joins them.")
+@click.option("--time-limit", type=click.FloatRange(1), metavar="SECONDS", help="For one market; half an hour.")
+@click.option("--run-memory", metavar="AMOUNT", help="For one market, such as 4GB; its share of 60 % of the machine's.")
+@click.option("--quiet", is_flag=True, help="Print nothing but what failed.")
+@click.option("--json-log", is_flag=True, help="Print one JSON object a line.")
 def report(
     *,
     as_of: str | None,
@@ -197,6 +226,12 @@ def report(
     parameters: tuple[tuple[str, str], ...],
     out: Path | None,
     workers: int | None,
+    resume: bool,
+    shard: str,
+    time_limit: float | None,
+    run_memory: str | None,
+    quiet: bool,
+    json_log: bool,
     **data: Any,
 ) -> None:
     """Run the notebook once per market, and write one page per market and an index.
@@ -210,6 +245,8 @@ def report(
       retention-kit report --data mycompany --as-of 2026-01-01 --market DK --out /srv/reports
       retention-kit report -p grain week
       retention-kit report --notebook notebooks/mine.ipynb -p horizon_days 60
+      retention-kit report --resume                      only what an earlier call did not come to
+      retention-kit report --shard 2/5 --out /srv/all    then, once: retention-kit index /srv/all
     """
     from retention_kit import counts, run
     from retention_kit.config import GROUP, project_root
@@ -218,28 +255,92 @@ def report(
     source = _source(**data)
     asked_as_of = _asked_as_of(source, as_of)
     notebook = notebook or root / "notebooks" / "market_report.ipynb"
-    declared = run.read_notebook(notebook).parameters
+    asked = run.read_notebook(notebook)
+    declared = asked.parameters
     values = run.parsed(declared, dict(parameters))
     _refuse_own_parameters(values)
     grains = [values.get(name, declared[name].default) for name in ("grain", "base_grain") if name in declared]
     _refuse_unknown_markets(source, markets)
-    counts.remember(source)
-    counted = counts.counted(source, as_of=asked_as_of, grains=grains or ["month", "quarter"])
-    for finding in counted.findings.rows:
-        click.echo(f"  {finding.severity}: {finding.text}", err=True)
-    given = {
-        "data": str(Path(data["data"]).absolute()) if Path(data["data"]).exists() else data["data"],
-        "files": {table: str(path) for table, path in source.files.items()} if data["files"] else {},
-        "as_of": asked_as_of,
-        "unknown_markets": data["unknown_markets"],
-    }
-    common = {name: value for name, value in given.items() if name in declared} | values
-    names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
-    runs = [run.Run(code, names[code], common) for code in markets or _with_orders(counted)]
+    progress = run.progress_for(quiet=quiet, json_log=json_log)
+    limits = _limits(time_limit, run_memory, workers=workers)
     folder = out or (root / "reports" if source.name == "sample" else root / "reports" / source.name)
-    results = run.run_reports(notebook, runs, out=folder, workers=workers, echo=click.echo)
-    click.echo(f"{folder / 'index.html'}")
+    with run.pool_for(asked, say=progress.say) as pool:  # it imports while the data are counted
+        counts.remember(source)
+        counted = counts.counted(source, as_of=asked_as_of, grains=grains or ["month", "quarter"])
+        for finding in () if quiet else counted.findings.rows:
+            click.echo(f"  {finding.severity}: {finding.text}", err=True)
+        given = {
+            "data": str(Path(data["data"]).absolute()) if Path(data["data"]).exists() else data["data"],
+            "files": {table: str(path) for table, path in source.files.items()} if data["files"] else {},
+            "as_of": asked_as_of,
+            "unknown_markets": data["unknown_markets"],
+        }
+        common = {name: value for name, value in given.items() if name in declared} | values
+        names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
+        runs = [run.Run(code, names[code], common) for code in markets or _with_orders(counted)]
+        runs = run.shard(runs, shard) if shard else runs
+        fingerprint = counts.fingerprint(source)
+        if resume:
+            n, runs = len(runs), run.unfinished(notebook, runs, out=folder, data_fingerprint=fingerprint)
+            progress.say(f"{n - len(runs)} of {n} reports are there, made of the same; --force makes them again.")
+        results = []
+        if runs:
+            results = run.run_reports(
+                notebook,
+                runs,
+                out=folder,
+                workers=workers,
+                progress=progress,
+                limits=limits,
+                pool=pool,
+                data_fingerprint=fingerprint,
+                shard=shard,
+            )
+    if not quiet and not json_log:
+        click.echo(f"{folder if shard else folder / 'index.html'}")
     sys.exit(run.exit_code(results))
+
+
+def _limits(seconds: float | None, memory: str | None, *, workers: int | None) -> Any:
+    from retention_kit import run
+    from retention_kit.counts.engines import memory_bytes
+
+    n_bytes = memory_bytes(memory) if memory else run.share_of_memory(workers or os.cpu_count() or 1)
+    return run.Limits(seconds or run.LIMIT_SECONDS, n_bytes=n_bytes)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+def index(*, folder: Path | None) -> None:
+    """Write the index of a folder of reports anew, of all that several machines have put there by --shard.
+
+    \b
+    Examples:
+      retention-kit index
+      retention-kit index /srv/reports
+    """
+    from retention_kit import run
+    from retention_kit.config import project_root
+
+    folder = folder or project_root() / "reports"
+    n = run.write_index_of_all(folder)
+    click.echo(f"{folder / 'index.html'}: {n} market{'s' if n != 1 else ''}")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["cron", "github", "airflow"]))
+def schedule(*, kind: str) -> None:
+    """Print an example of how reports are made by themselves, to be copied and changed.
+
+    \b
+    Examples:
+      retention-kit schedule cron
+      retention-kit schedule github > .github/workflows/retention.yml
+      retention-kit schedule airflow > dags/retention.py
+    """
+    from retention_kit.run.schedules import example
+
+    click.echo(example(kind), nl=False)
 
 
 def _with_orders(counted: Any) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -25,6 +25,12 @@ GROUP = "ALL"
 Grain = Literal["day", "week", "month", "quarter", "year"]
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the names of all time zones; looking them up reads hundreds of files."""
+    return frozenset(available_timezones())
 
 
 def _decimal(value: Any) -> Decimal:
@@ -90,8 +96,8 @@ class Market(Strict):
     @field_validator("time_zone")
     @classmethod
     def _is_a_time_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"'{zone}' is not a time zone{_did_you_mean(zone, available_timezones())}")
+        if zone not in time_zones():
+            raise ValueError(f"'{zone}' is not a time zone{_did_you_mean(zone, time_zones())}")
         return zone
 
     @field_validator("languages")

@@ -370,7 +370,7 @@ def test_the_report_of_the_group_is_written_and_a_market_that_fails_keeps_its_ol
         "report", *asked, "--notebook", str(NOTEBOOK), "--out", str(out), "--workers", "2", "-p", "grain", "quarter"
     )
     assert result.exit_code == 1, result.output
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(path.name for path in out.glob("[!.]*")) == [
         "ALL.html", "ALL.json", "JP.html", "index.html", "run.json",
     ]  # fmt: skip
     assert (out / "JP.html").read_text(encoding="utf-8") == OLD

@@ -58,6 +58,10 @@ _SHARED = (
 )
 _OF_THE_GROUP = (*GUIDE_TABLES, "return_counts", "window_counts", "retained_revenue_counts", "bucket_counts")
 _IN_BUCKETS = {"bucket_counts", "retained_revenue_counts"}
+_OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts")
+"""Tables that are sums over customers, each of whom is counted by his own entries alone."""
+_OF_RAW_TABLES = ("cut_counts",)
+"""Of these, the tables that ask the orders for what the ledger leaves out."""
 _KEYS = {
     "market",
     "grain",
@@ -79,6 +83,10 @@ _KEYS = {
     "before_day",
     "observed_day",
     "window_days",
+    "cut",
+    "landmark_days",
+    "value",
+    "horizon_days",
 }
 _FLAGS = {"complete": "min", "left_truncated": "max", "first_day": "min", "next_day": "max"}
 _MONEY_SUFFIX = "_minor"
@@ -219,22 +227,54 @@ def counts_in(
         if table not in COUNTS_TABLES:
             raise unknown_name("counts table", table, COUNTS_TABLES)
     _ledger(engine, source, as_of=as_of, grains=grains)
+    found = {table: engine.collect(sql(table)) for table in tables if table not in _OF_CUSTOMERS}
+    if not set(tables) & set(_OF_RAW_TABLES):
+        engine.drop("orders")
     engine.create("contracts", _CONTRACTS)
-    _share(engine)
-    if "cut_counts" in tables:
-        engine.create("customer_facts", sql("customer_facts"))
     if _IN_BUCKETS & set(tables):
         engine.create(
             "customer_buckets", f"SELECT customer, {_BUCKETS[engine.dialect]} % 200 AS bucket FROM customer_keys"
         )
-    found = {table: engine.collect(sql(table)) for table in tables}
+    of_customers = [table for table in tables if table in _OF_CUSTOMERS]
+    found |= _by_parts(engine, of_customers, n_parts=engine.n_parts("ledger"))
     of_the_group = [table for table in _OF_THE_GROUP if table in tables]
     for table, rows in _group(engine, {table: found[table] for table in of_the_group}).items():
         found[table] = pd.concat([found[table], rows], ignore_index=True)
+    return {table: found[table] for table in tables}
+
+
+def _by_parts(engine: Engine, tables: Sequence[str], *, n_parts: int) -> dict[str, pd.DataFrame]:
+    """Return the tables that are sums over customers, a part of the customers at a time; and create `moved`.
+
+    Counts of disjoint customers add up: what is shared is as large as a part of the ledger, however large that is.
+    `moved` is the ledger of the customers of more than one market.
+    """
+    if n_parts == 1:
+        return _of_part(engine, tables, "moved")
+    engine.rename("ledger", "whole_ledger")
+    parts = []
+    for nth in range(n_parts):
+        engine.create("ledger", f"SELECT * FROM whole_ledger WHERE customer % {n_parts} = {nth}")
+        parts.append(_of_part(engine, tables, f"moved_{nth}"))
+        engine.create("contracts", _NO_CONTRACTS)  # they are of no part, and were counted with the first
+    engine.create("moved", " UNION ALL ".join(f"SELECT * FROM moved_{nth}" for nth in range(n_parts)))
+    engine.drop("whole_ledger")
+    return {table: _summed([part[table] for part in parts]) for table in tables}
+
+
+def _of_part(engine: Engine, tables: Sequence[str], moved: str) -> dict[str, pd.DataFrame]:
+    """Return the tables of the customers whose ledger lies in the engine; and create the ledger of its movers."""
+    _share(engine)
+    if "cut_counts" in tables:
+        engine.create("customer_facts", sql("customer_facts"))
+    found = {table: engine.collect(sql(table)) for table in tables}
+    movers = "SELECT customer FROM customer_totals GROUP BY customer HAVING COUNT(*) > 1"
+    engine.create(moved, f"SELECT l.* FROM ledger AS l JOIN ({movers}) AS m ON m.customer = l.customer")
     return found
 
 
 _CONTRACTS = "SELECT market, started_us, ended_us FROM subscriptions"
+_NO_CONTRACTS = f"{_CONTRACTS} WHERE 1 = 0"
 _BUCKETS = {
     "duckdb": "('0x' || SUBSTR(MD5(customer_id), 1, 7))::BIGINT",
     "postgres": "CAST(CAST(('x' || SUBSTR(MD5(customer_id), 1, 7)) AS BIT(28)) AS BIGINT)",
@@ -306,12 +346,7 @@ def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
 
     Counts of disjoint customers add up; who ordered in one market only is in one market's counts only.
     """
-    engine.create(
-        "movers",
-        "SELECT customer FROM customer_totals GROUP BY customer HAVING COUNT(*) > 1",
-    )
-    engine.create("moved", "SELECT l.* FROM ledger AS l JOIN movers AS m ON m.customer = l.customer")
-    engine.create("contracts", f"{_CONTRACTS} WHERE 1 = 0")  # a contract is of one market: nothing to take back
+    engine.create("contracts", _NO_CONTRACTS)  # a contract is of one market: nothing to take back
     engine.create("ledger", "SELECT * FROM moved")
     _share(engine)
     twice = {table: engine.collect(sql(table)) for table in found}
@@ -348,14 +383,25 @@ def _cells_of_the_group(engine: Engine, cohort_counts: pd.DataFrame) -> pd.DataF
 
 
 def _added(table: pd.DataFrame, *, less: pd.DataFrame, plus: pd.DataFrame) -> pd.DataFrame:
-    keys = [column for column in table if column in _KEYS]
-    numbers = [column for column in table if column not in _KEYS and column not in _FLAGS]
-    signed = pd.concat([table, less.assign(**{column: -less[column] for column in numbers}), plus])
-    how = {column: _FLAGS.get(column, "sum") for column in table if column not in _KEYS}
-    summed = signed.assign(market=GROUP).groupby(keys, as_index=False, sort=True).agg(how)
+    """Return the group's rows of a table: the markets' added up, less the movers in each, plus the movers once."""
+    numbers = _numbers(table)
+    signed = [table, less.assign(**{column: -less[column] for column in numbers}), plus]
+    summed = _summed([rows.assign(market=GROUP) for rows in signed])
     if not set(table) & set(_FLAGS):  # a sparse table has no row where nobody is
-        summed = summed[(summed[numbers] != 0).any(axis=1)]
-    return summed[list(table)].reset_index(drop=True)
+        summed = summed[(summed[numbers] != 0).any(axis=1)].reset_index(drop=True)
+    return summed
+
+
+def _summed(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the counts of disjoint customers added up, in the order of their keys."""
+    table = pd.concat(tables)
+    keys = [column for column in table if column in _KEYS]
+    how = {column: _FLAGS.get(column, "sum") for column in table if column not in _KEYS}
+    return table.groupby(keys, as_index=False, sort=True).agg(how)[list(table)]
+
+
+def _numbers(table: pd.DataFrame) -> list[str]:
+    return [column for column in table if column not in _KEYS and column not in _FLAGS]
 
 
 def _refuse_missing_rates(engine: Engine) -> None:

@@ -11,7 +11,6 @@ from datetime import date
 from glob import glob
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 from babel.numbers import list_currencies
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
@@ -24,6 +23,7 @@ from retention_kit.config import (
     project_root,
     read_markets,
     read_toml,
+    time_zones,
     validated,
 )
 from retention_kit.errors import ConfigError, UsageError, listed, near_miss, shown, unknown_name
@@ -107,8 +107,8 @@ class TableProfile(Strict):
     @field_validator("time_zone")
     @classmethod
     def _is_a_time_zone(cls, zone: str | None) -> str | None:
-        if zone is not None and zone != "market" and zone not in available_timezones():
-            near = near_miss(zone, ["market", *available_timezones()])
+        if zone is not None and zone != "market" and zone not in time_zones():
+            near = near_miss(zone, ["market", *time_zones()])
             raise ValueError(f"'{zone}' is not a time zone" + (f": did you mean '{near}'?" if near else ""))
         return zone
 

@@ -15,6 +15,7 @@ import pandas as pd
 import seaborn as sns
 from IPython import get_ipython
 from markupsafe import escape
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -98,7 +99,8 @@ def svg(figure: Figure) -> str:
     drawn = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the browser's own fonts have it
-        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        # figure.savefig would draw it twice, the first time for the layout, which the one drawing makes as well
+        FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     plt.close(figure)
     text = drawn.getvalue()
     text = text[text.index("<svg") :]

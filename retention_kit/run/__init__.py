@@ -3,19 +3,36 @@
 Names are imported when they are asked for: Papermill takes 1.8 s, and a worker imports it in its own way.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
+
+# jsonschema, which nbformat imports, would compile a grammar of it: a second that no notebook needs
+_NEEDLESS = "rfc3987_syntax"
+if sys.modules.setdefault(_NEEDLESS, None) is None:
+    import nbformat  # noqa: F401
+
+    del sys.modules[_NEEDLESS]  # who wants it may import it
 
 _HOMES = {
     "Notebook": "parameters",
     "Parameter": "parameters",
     "parsed": "parameters",
     "read_notebook": "parameters",
+    "Run": "jobs",
+    "shard": "jobs",
+    "unfinished": "jobs",
+    "Limits": "processes",
+    "Pool": "processes",
+    "progress_for": "progress",
     "InterruptedRunError": "reports",
+    "LIMIT_SECONDS": "reports",
     "Result": "reports",
-    "Run": "reports",
     "exit_code": "reports",
+    "pool_for": "reports",
     "run_reports": "reports",
+    "share_of_memory": "reports",
+    "write_index_of_all": "reports",
     "write_index": "index",
 }
 

@@ -9,21 +9,30 @@ import papermill
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
+from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from retention_kit.errors import KitError
+from retention_kit.run.engine import MOST_OUTPUT, QUIET, ReportEngine, TooMuchOutputError
 
 LONGEST_REASON = 400
 """Characters of a reason that are kept."""
+
+
+ENGINE = "retention-kit"
+papermill_engines.register(ENGINE, ReportEngine)  # also where the package is not installed but on the path
 
 
 class RunError(KitError):
     """A notebook that did not run to its end."""
 
 
-def executed(node: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
+def executed(node: NotebookNode, parameters: Mapping[str, Any], *, keep_failed: str = "") -> NotebookNode:
     """Return the notebook after a run with these parameters, which must have been checked before.
+
+    Parameters
+    ----------
+    keep_failed : where the notebook is written as far as it came, if it fails; nowhere if empty.
 
     Raises
     ------
@@ -38,11 +47,18 @@ def executed(node: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
             language="python",
             progress_bar=False,
             autosave_cell_every=0,
+            engine_name=ENGINE,
+            keep_failed=keep_failed,
             shutdown_kernel="immediate",  # its temporary files lie in the run's own folder, which goes too
-            config=Config({"KernelManager": {"transport_encryption": "required"}}),
+            config=QUIET,
         )
     except PapermillExecutionError as why:
         raise _failed_cell(why.ename, why.evalue, place=_place(node, parameters, why.cell_index)) from why
+    except TooMuchOutputError as why:
+        raise RunError(
+            f"The notebook shows more than {MOST_OUTPUT // 2**20} MiB.",
+            to_try="print less: a page is for a table of a few rows, or a figure",
+        ) from why
     except DeadKernelError as why:
         raise RunError(
             "The notebook's kernel died: a cell ended its process, or memory ran out.",
@@ -65,6 +81,8 @@ def _failed_cell(name: str, message: str, *, place: str) -> RunError:
         return _retold(lines)
     if name == "SystemExit":
         return RunError(f"The notebook ended itself in {place}.", to_try="remove the call of exit there")
+    if "MemoryError" in name:
+        return RunError(f"Memory ran out in {place}.", to_try="--run-memory with more, or fewer --workers at a time")
     if name == "ModuleNotFoundError":
         return RunError(f"{message.strip()} ({place}).", to_try="install it where the kernel 'python3' runs")
     return RunError(

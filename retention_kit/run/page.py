@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
 from traitlets.config import Config
 
 from retention_kit.errors import UsageError
@@ -113,6 +114,11 @@ def page(
         footer=footer,
         data=data,
     )
+
+
+def prepared() -> None:
+    """Make a page of nothing, so that the templates are read and compiled before the first page that matters."""
+    page(new_notebook(), market="", name="", language="en", footer=[])
 
 
 def provenance(made_of: Mapping[str, Any]) -> list[tuple[str, str]]:

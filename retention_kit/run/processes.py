@@ -1,4 +1,4 @@
-"""Runs in processes of their own, so many at a time; none outlives the one that started it."""
+"""Runs in processes of their own, so many at a time, within limits; none outlives the one that started it."""
 
 import json
 import os
@@ -9,18 +9,42 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from retention_kit.run.forks import SOCKET_VARIABLE, Forked, RefusedForkError, Warm, forked
+
+WORKER, PREPARE = "retention_kit.run.worker", "retention_kit.run.page:prepared"
+MEMORY_VARIABLE = "RETENTION_KIT_RUN_BYTES"
+"""The environment variable that tells a worker how many bytes its kernel may ask for."""
+
+ENGINE_MEMORY_VARIABLE = "RETENTION_KIT_MEMORY"
+"""The environment variable that tells the engine of counts how much memory it may take."""
+
+FAILED = "failed.ipynb"
+"""In a run's folder: a notebook that failed, as far as it came; it holds data."""
+
 GRACE_SECONDS = 2.0
 """How long a run that was told to end may take to clear up before it is killed."""
 
-_POLL_SECONDS = 0.03
+MOST_WARM_STARTS = 3
+"""How often a warm process that ended is replaced before runs are started as ordinary programs."""
+
+_POLL_SECONDS = 0.02
+_NAME = "retention-kit-"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may take: so many seconds, and bytes of memory; 0 bytes for any."""
+
+    seconds: float
+    n_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,7 +62,7 @@ class Ended:
 class _Running:
     job: Mapping[str, Any]
     folder: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     started: float
 
     @property
@@ -46,63 +70,154 @@ class _Running:
         return time.monotonic() - self.started
 
 
-def ended_runs(
-    jobs: Sequence[Mapping[str, Any]],
-    *,
-    notebook_json: str,
-    root: Path,
-    workers: int,
-    limit_seconds: float,
-) -> Iterator[Ended]:
-    """Yield each job's run as it ends, at most `workers` of them at a time, started in `root`.
+class Pool:
+    """Starts runs; a context, at the end of which no process and no file of theirs is left.
 
-    Whatever ends this loop (an error, Ctrl-C, SIGTERM) ends every run and its kernel, and removes
-    their folders.
+    Parameters
+    ----------
+    modules : what the warm process imports; it begins at once, while the data are being counted.
+    root : the folder in which runs start.
+    say : called with a sentence where runs cannot be forked, once.
     """
-    waiting, running = list(jobs), []
-    with _sigterm_as_exit():
+
+    def __init__(self, modules: Iterable[str], *, root: Path, say: Callable[[str], object]) -> None:
+        self._modules, self._root, self._say = [WORKER, *modules], root, say
+        sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=_NAME))  # readable by its owner alone
+        (self.folder / "owner").write_text(_identity(os.getpid()), encoding="ascii")
+        self._n_starts = 0
+        self._warm: Warm | None = None
+        self._start_warm()
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ended_runs(
+        self,
+        jobs: Sequence[Mapping[str, Any]],
+        *,
+        notebook_json: str,
+        workers: int,
+        limits: Limits,
+        started: Callable[[str, str], object] = lambda market, name: None,
+    ) -> Iterator[Ended]:
+        """Yield each job's run as it ends, at most `workers` of them at a time; `started` is called with each market.
+
+        Whatever ends this loop (an error, Ctrl-C, SIGTERM) ends every run and its kernel, and removes their folders.
+        """
+        waiting, running = list(jobs), []
+        with _sigterm_as_exit():
+            try:
+                while waiting or running:
+                    while waiting and len(running) < workers:
+                        running.append(self._started(waiting.pop(0), notebook_json=notebook_json, limits=limits))
+                        started(running[-1].job["market"], running[-1].job["name"])
+                    over = next((run for run in running if _is_over(run, limits=limits)), None)
+                    if over is None:
+                        time.sleep(_POLL_SECONDS)
+                        continue
+                    running.remove(over)
+                    yield from _ended(over, limits=limits)
+            finally:
+                _end([run.process for run in running])
+                for run in running:
+                    shutil.rmtree(run.folder, ignore_errors=True)
+
+    def _start_warm(self) -> None:
+        self._n_starts += 1
         try:
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    running.append(_started(waiting.pop(0), notebook_json=notebook_json, root=root))
-                over = next((run for run in running if _is_over(run, limit_seconds=limit_seconds)), None)
-                if over is None:
-                    time.sleep(_POLL_SECONDS)
-                    continue
-                running.remove(over)
-                yield from _ended(over, limit_seconds=limit_seconds)
+            self._warm = Warm(self._modules, folder=self.folder, prepare=[PREPARE])
+        except RefusedForkError as why:
+            self._refuse(why)
+
+    def _let_go(self) -> None:
+        if self._warm is not None:
+            self._warm.close()
+        self._warm = None
+
+    def _refuse(self, why: object) -> None:
+        self._let_go()
+        self._say(f"Kernels are started one by one, not forked: {why}.")
+
+    def _started(self, job: Mapping[str, Any], *, notebook_json: str, limits: Limits) -> _Running:
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
+        (folder / "notebook.json").write_text(notebook_json, encoding="utf-8")
+        (folder / "tmp").mkdir()
+        process = self._process(folder, limits=limits)
+        began = time.monotonic()  # the first run waits for the warm process, which is none of its own time
+        try:
+            process.stdin.write(json.dumps({**job, "folder": str(folder)}).encode() + b"\n")
+            process.stdin.flush()
+        except OSError:
+            process.kill()
+        return _Running(job, folder, process, began)
+
+    def _process(self, folder: Path, *, limits: Limits) -> subprocess.Popen[bytes] | Forked:
+        """Return a worker: forked, where that can be, else a program."""
+        if self._warm is not None and not self._warm.is_alive and self._n_starts < MOST_WARM_STARTS:
+            self._let_go()
+            self._start_warm()
+        if self._warm is not None:
+            try:
+                return self._forked(self._warm.path, folder, limits=limits)
+            except RefusedForkError as why:
+                self._refuse(why)
+        with (folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", WORKER],
+                cwd=self._root,
+                env=_environment(folder, limits=limits),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its runs in order
+            )
+
+    def _forked(self, path: str, folder: Path, *, limits: Limits) -> Forked:
+        reads, writes = os.pipe()
+        env = {**_environment(folder, limits=limits), SOCKET_VARIABLE: path}
+        try:
+            with (folder / "log").open("wb") as log:
+                files = [reads, log.fileno(), log.fileno()]
+                process = forked(path, f"{WORKER}:main", [WORKER], env=env, cwd=str(self._root), files=files)
+        except RefusedForkError:
+            os.close(writes)
+            raise
         finally:
-            _end([run.process for run in running])
-            for run in running:
-                shutil.rmtree(run.folder, ignore_errors=True)
+            os.close(reads)
+        process.stdin = os.fdopen(writes, "wb")
+        return process
 
 
-def _started(job: Mapping[str, Any], *, notebook_json: str, root: Path) -> _Running:
-    folder = Path(tempfile.mkdtemp(prefix="retention-kit-"))  # readable by its owner alone
-    (folder / "notebook.json").write_text(notebook_json, encoding="utf-8")
-    (folder / "tmp").mkdir()
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "retention_kit.run.worker"],
-            cwd=root,
-            env=_environment(folder),
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its runs in order
-        )
+def sweep() -> None:
+    """Remove folders of runs whose process was killed before it could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_NAME}*"):
+        with suppress(OSError):
+            owner = (folder / "owner").read_text(encoding="ascii")
+            if folder.stat().st_uid == os.getuid() and owner != _identity(int(owner.split()[0])):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _identity(pid: int) -> str:
+    """Return what tells a process from all others, also from a later one with its number."""
     try:
-        process.stdin.write(json.dumps({**job, "folder": str(folder)}).encode() + b"\n")
-        process.stdin.flush()
-    except OSError:
-        process.kill()
-    return _Running(job, folder, process, time.monotonic())
+        return f"{pid} {psutil.Process(pid).create_time()}"
+    except psutil.NoSuchProcess:
+        return ""
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, *, limits: Limits) -> dict[str, str]:
     """Return a run's environment: figures as SVG, no startup files of the user, nothing left behind."""
     temporary = str(folder / "tmp")
+    limited = {}
+    if limits.n_bytes:
+        limited = {MEMORY_VARIABLE: str(limits.n_bytes), ENGINE_MEMORY_VARIABLE: f"{limits.n_bytes // 2**21}MiB"}
     return {
+        **limited,
         **os.environ,
         "RETENTION_KIT_FIGURE_FORMAT": "svg",
         "IPYTHONDIR": str(folder / "ipython"),
@@ -113,16 +228,17 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _is_over(run: _Running, *, limit_seconds: float) -> bool:
-    return run.process.poll() is not None or run.seconds > limit_seconds
+def _is_over(run: _Running, *, limits: Limits) -> bool:
+    return run.process.poll() is not None or run.seconds > limits.seconds
 
 
-def _ended(run: _Running, *, limit_seconds: float) -> Iterator[Ended]:
+def _ended(run: _Running, *, limits: Limits) -> Iterator[Ended]:
     seconds, too_long = run.seconds, run.process.poll() is None
     try:
         _end([run.process])
         if too_long:
-            reason, advice = f"The run took longer than {limit_seconds:,.0f} seconds and was ended.", ""
+            reason = f"The run took longer than {limits.seconds:,.0f} seconds and was ended."
+            advice = "  try:   --time-limit with more seconds, or find the cell that does not end"
         else:
             reason, advice = _result(run)
         yield Ended(run.job, run.folder, seconds, reason, advice)
@@ -135,11 +251,14 @@ def _result(run: _Running) -> tuple[str, str]:
     try:
         result = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return f"The run's process ended without a result (exit code {run.process.returncode}).", ""
+        return (
+            f"The run's process ended without a result (exit code {run.process.returncode}).",
+            "  try:   run it again; it was killed from outside, or there was no memory left",
+        )
     return result["reason"], result["advice"]
 
 
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def _end(processes: Sequence[subprocess.Popen[bytes] | Forked]) -> None:
     """End the processes and all they started: told first, killed after the grace."""
     family = [relative for process in processes for relative in _family(process)]
     for process in processes:
@@ -153,14 +272,14 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.kill()
             process.wait()
         process.stdin.close()
+        if isinstance(process, Forked):
+            process.close()
     for relative in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             relative.kill()
-        except psutil.NoSuchProcess:
-            continue
 
 
-def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def _family(process: subprocess.Popen[bytes] | Forked) -> list[psutil.Process]:
     try:
         return psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:

@@ -12,10 +12,10 @@ FORMAT = 1
 """Raised when a key changes its meaning."""
 
 
-def read(out: Path) -> dict[str, Any]:
+def read(out: Path, *, name: str = "run.json") -> dict[str, Any]:
     """Return the folder's record; an empty one where there is none that can be read."""
     try:
-        found = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        found = json.loads((out / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = {}
     whole = isinstance(found, dict) and found.get("format") == FORMAT and isinstance(found.get("markets"), dict)
@@ -37,15 +37,24 @@ def twin_of(out: Path, market: str) -> dict[str, Any]:
     return twin if isinstance(twin, dict) else {}
 
 
-def write(out: Path, entries: Mapping[str, Mapping[str, Any]], *, made: str) -> None:
+def write(out: Path, entries: Mapping[str, Mapping[str, Any]], *, made: str, name: str = "run.json") -> None:
     """Write the record: the markets of this run, and those of earlier ones whose reports are still there."""
     earlier = {
         market: {**entry, "this_run": False}
-        for market, entry in read(out)["markets"].items()
+        for market, entry in read(out, name=name)["markets"].items()
         if market not in entries and (out / f"{market}.html").is_file()
     }
     now = {market: {**entry, "this_run": True} for market, entry in entries.items()}
     markets = dict(sorted({**earlier, **now}.items()))
     content = {"format": FORMAT, "kit_version": __version__, "made": made, "markets": markets}
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    write_whole({out / "run.json": text.encode("utf-8")})
+    write_whole({out / name: text.encode("utf-8")})
+
+
+def merge(out: Path) -> int:
+    """Make one record of those that machines have written, each of its shard; return how many markets there are."""
+    parts = [read(out, name=path.name) for path in sorted(out.glob("run.*-of-*.json"))]
+    entries = {market: entry for part in parts for market, entry in part["markets"].items()}
+    if entries:
+        write(out, entries, made=parts[-1]["made"])
+    return len(read(out)["markets"])

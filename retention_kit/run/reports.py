@@ -1,23 +1,27 @@
 """One notebook, many markets: a page and a twin for each, a record of the run, an index of them all."""
 
 import os
-import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
+import psutil
 
 from retention_kit import __version__
 from retention_kit.config import project_root
 from retention_kit.errors import KitError, UsageError, listed
 from retention_kit.run import record
 from retention_kit.run.index import write_index
-from retention_kit.run.page import locale_of
-from retention_kit.run.parameters import Notebook, checked, read_notebook, without_paths
-from retention_kit.run.processes import Ended, ended_runs
+from retention_kit.run.jobs import Run, asked_data, each_once, job_of
+from retention_kit.run.lock import held
+from retention_kit.run.parameters import Notebook, read_notebook, without_paths
+from retention_kit.run.processes import FAILED, Ended, Limits, Pool
+from retention_kit.run.progress import Progress, Quiet
+from retention_kit.run.warm import imported
 from retention_kit.writing import write_whole
 
 Status = Literal["fresh", "stale", "failed"]
@@ -26,31 +30,14 @@ Status = Literal["fresh", "stale", "failed"]
 LIMIT_SECONDS = 1800.0
 """How long one market may take."""
 
-_RESERVED = {
-    "index",
-    "run",
-    "con",
-    "nul",
-    "aux",
-    "prn",
-    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
-}
+MEMORY_SHARE = 0.6
+"""Share of the machine's memory that all markets at a time may take."""
 
 
 class InterruptedRunError(KitError):
     """The call was ended by Ctrl-C; the reports that were ready are in their places."""
 
     exit_code = 130
-
-
-@dataclass(frozen=True)
-class Run:
-    """One report to make: of which market, and with which values for the notebook's parameters."""
-
-    market: str
-    name: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -76,9 +63,12 @@ def run_reports(
     *,
     out: Path,
     workers: int | None = None,
-    echo: Callable[[str], object] = lambda line: None,
+    progress: Progress | None = None,
     made: str = "",
-    limit_seconds: float = LIMIT_SECONDS,
+    limits: Limits | None = None,
+    pool: Pool | None = None,
+    data_fingerprint: str = "",
+    shard: str = "",
 ) -> list[Result]:
     """Run the notebook once per market; write `<market>.html`, `<market>.json`, `run.json`, `index.html`.
 
@@ -93,9 +83,13 @@ def run_reports(
     runs : the markets, each once.
     out : the folder of the reports, made if it is not there.
     workers : runs at a time; the number of cores where not given.
-    echo : called with a line as each run ends.
+    progress : what says how the runs go on; nothing but failures where not given.
     made : a line about this run for the index, such as who made it and when.
-    limit_seconds : the longest a run may take.
+    limits : what a run may take; half an hour, and its share of the machine's memory, where not given.
+    pool : what starts the runs, from `pool_for`; one of its own where not given.
+    data_fingerprint : of the data, from `counts.fingerprint`, by which `unfinished` knows a report that is there.
+    shard : 'k/n' where this is the k-th of n machines' parts: the record is kept apart, and there is no index until
+        `write_index_of_all` makes one of all parts.
 
     Returns
     -------
@@ -107,85 +101,66 @@ def run_reports(
         reports of other data; no file was touched.
     InterruptedRunError : Ctrl-C; every run has ended, and the folder's record and index tell of what is there.
     """
-    source = read_notebook(notebook)
-    jobs = [_job(source, run) for run in _each_once(runs)]
-    root = project_root()
-    _refuse_other_data(out, _asked_data(source, jobs))
+    source, progress = read_notebook(notebook), progress or Quiet()
+    jobs = [job_of(source, run, data_fingerprint=data_fingerprint) for run in each_once(runs)]
+    _refuse_other_data(out, asked_data(source, jobs))
     _make_folder(out)
+    workers = max(1, workers or os.cpu_count() or 1)
+    limits = limits or Limits(LIMIT_SECONDS, n_bytes=share_of_memory(workers))
     results: dict[str, Result] = {}
-    try:
-        ending = ended_runs(
-            jobs,
-            notebook_json=nbformat.writes(source.node),
-            root=root,
-            workers=max(1, workers or os.cpu_count() or 1),
-            limit_seconds=limit_seconds,
-        )
-        with closing(ending):  # on any error the other runs end at once
-            for ended in ending:
-                result = _placed(ended, out=out)
-                results[result.market] = result
-                echo(_line(result))
-    except KeyboardInterrupt as why:
-        raise _interrupted(results, jobs=jobs) from why
-    finally:  # also when interrupted: the index tells what lies in the folder
-        if results:
-            _write_overview(out, _entries(results, jobs=jobs), made=made)
+    with held(out, name=f".lock{_part(shard)}"):
+        progress.begin(len(jobs), workers=workers)
+        try:
+            with ExitStack() as stack:
+                pool = pool or stack.enter_context(pool_for(source, say=progress.say))
+                asked = {"notebook_json": nbformat.writes(source.node), "workers": workers, "limits": limits}
+                ending = pool.ended_runs(jobs, started=progress.started, **asked)
+                stack.enter_context(closing(ending))  # on any error the other runs end at once
+                for ended in ending:
+                    result = _placed(ended, out=out)
+                    results[result.market] = result
+                    _record(out, results, jobs=jobs, made=made, shard=shard)
+                    progress.ended(result)
+        except KeyboardInterrupt as why:
+            raise _interrupted(results, jobs=jobs) from why
+        finally:  # also when interrupted: the index tells what lies in the folder
+            if results and not shard:
+                _written(out, lambda: write_index(out))
+            progress.end(list(results.values()), _first_headlines(out, results))
     return [results[run.market] for run in runs]
+
+
+def write_index_of_all(out: Path) -> int:
+    """Write the index of what machines have made apart, each its shard; return of how many markets it tells.
+
+    Raises
+    ------
+    UsageError : there is no record of a run in the folder.
+    """
+    with held(out) if out.is_dir() else nullcontext():
+        n = record.merge(out) if out.is_dir() else 0
+        if not n:
+            raise UsageError(
+                f"There are no reports in '{out.name}'.", to_try="the folder that `retention-kit report --out` wrote to"
+            )
+        _written(out, lambda: write_index(out))
+    return n
+
+
+def pool_for(notebook: Notebook, *, say: Callable[[str], object]) -> Pool:
+    """Return a pool that has begun to import what a notebook imports; a context."""
+    cells = [cell.source for cell in notebook.node.cells if cell.cell_type == "code"]
+    return Pool(imported(cells), root=project_root(), say=say)
+
+
+def share_of_memory(workers: int) -> int:
+    """Return the bytes that each of so many runs at a time may ask for."""
+    return int(psutil.virtual_memory().total * MEMORY_SHARE / workers)
 
 
 def exit_code(results: Sequence[Result]) -> int:
     """Return 0 if every market's report was written, else 1; a UsageError, which writes nothing, is 2."""
     return 0 if all(result.status == "fresh" for result in results) else 1
-
-
-def _each_once(runs: Sequence[Run]) -> Sequence[Run]:
-    """Return the runs if their markets can name files and are named once each."""
-    for run in runs:
-        if not re.fullmatch(r"[A-Z][A-Z0-9-]{1,15}", run.market) or run.market.casefold() in _RESERVED:
-            raise UsageError(
-                f"'{run.market}' cannot be the name of a market's files.",
-                to_try="a code of 2 to 16 of A-Z, 0-9 and -, such as 'NL', that is no reserved name",
-            )
-    markets = [run.market for run in runs]
-    twice = sorted({market for market in markets if markets.count(market) > 1})
-    if twice:
-        raise UsageError("A market is asked for twice.", found=listed(twice), to_try="name each market once")
-    if not runs:
-        raise UsageError("No market is asked for.", to_try="name at least one, such as --market NL")
-    return runs
-
-
-def _job(source: Notebook, run: Run) -> dict[str, Any]:
-    """Return what a worker is told, checked."""
-    parameters = checked(source.parameters, {"market": run.market, **run.parameters})
-    if parameters["market"] != run.market:
-        raise UsageError(
-            f"The report of '{run.market}' would show another market.",
-            found=listed([parameters["market"]]),
-            to_try="leave out the parameter 'market'; it is set for each report",
-        )
-    if "twin" in run.parameters:
-        raise UsageError(
-            "The parameter 'twin' cannot be given.", to_try="leave it out; it is written beside the report"
-        )
-    locale_of(run.language)
-    data = without_paths({key: parameters[key] for key in ("data", "as_of") if key in parameters})
-    return {
-        "market": run.market,
-        "name": run.name,
-        "language": run.language,
-        "parameters": parameters,
-        "twin": "twin" in source.parameters,
-        "made_of": {**data, "notebook": source.name, "sha256": source.sha256, "kit_version": __version__},
-    }
-
-
-def _asked_data(source: Notebook, jobs: Sequence[Mapping[str, Any]]) -> str:
-    """Return the name of the data that are asked for, as a report names them; empty where none are declared."""
-    declared = source.parameters.get("data")
-    default = {"data": declared.default} if declared and isinstance(declared.default, str) else {}
-    return record.data_of({"parameters": without_paths({**default, **jobs[0]["parameters"]})}, {})
 
 
 def _refuse_other_data(out: Path, asked: str) -> None:
@@ -207,7 +182,7 @@ def _interrupted(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, A
     return InterruptedRunError(
         f"Interrupted: {len(ready)} of {len(jobs)} reports were ready and are kept.",
         found=f"not ready: {listed(missing)}" if missing else "",
-        to_try="run it again for these markets; earlier reports of theirs are as they were" if missing else "",
+        to_try="the same with --resume makes what is missing; earlier reports are as they were" if missing else "",
     )
 
 
@@ -224,6 +199,7 @@ def _make_folder(out: Path) -> None:
 def _placed(ended: Ended, *, out: Path) -> Result:
     """Put a run's files in their places; on any failure what was there stays."""
     market, name = ended.job["market"], ended.job["name"]
+    kept = _keep_failed(ended, out=out)
     report, twin = out / f"{market}.html", out / f"{market}.json"
     reason, advice = ended.reason, ended.advice
     if not reason:
@@ -234,8 +210,27 @@ def _placed(ended: Ended, *, out: Path) -> Result:
         except OSError as why:
             reason = f"The report could not be written: {os.strerror(why.errno or 0)}."
             advice = "  try:   make room or ask for the right to write, then run it again"
+    if kept:
+        advice = f"{advice}\n         {kept} shows how far it came; it holds data" if advice else ""
     status: Status = "stale" if report.is_file() else "failed"
     return Result(market, name, status, reason, ended.seconds, None, None, advice)
+
+
+def _keep_failed(ended: Ended, *, out: Path) -> str:
+    """Keep a notebook that failed where its owner alone can read it; return its place, or empty."""
+    private, failed = out / ".failed", ended.folder / FAILED
+    place = private / f"{ended.job['market']}.ipynb"
+    try:
+        place.unlink(missing_ok=True)
+        if not failed.is_file():
+            return ""
+        private.mkdir(mode=0o700, exist_ok=True)
+        private.chmod(0o700)
+        shutil.copyfile(failed, place)
+        place.chmod(0o600)
+    except OSError:
+        return ""
+    return f"{out.name}/.failed/{place.name}"
 
 
 def _place(ended: Ended, *, report: Path, twin: Path) -> None:
@@ -247,16 +242,37 @@ def _place(ended: Ended, *, report: Path, twin: Path) -> None:
         twin.unlink(missing_ok=True)  # it was the twin of the report that is now replaced
 
 
-def _write_overview(out: Path, entries: Mapping[str, Mapping[str, Any]], *, made: str) -> None:
+def _record(
+    out: Path, results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]], made: str, shard: str
+) -> None:
+    """Write what is known so far: whatever ends this run, the next one can go on from here."""
+    _written(out, lambda: record.write(out, _entries(results, jobs=jobs), made=made, name=f"run{_part(shard)}.json"))
+
+
+def _part(shard: str) -> str:
+    return f".{shard.replace('/', '-of-')}" if shard else ""
+
+
+def _written(out: Path, write: Callable[[], object]) -> None:
     try:
-        record.write(out, entries, made=made)
-        write_index(out)
+        write()
     except OSError as why:
         raise KitError(
             f"The index of '{out.name}' could not be written.",
             found=os.strerror(why.errno or 0),
             to_try="make room or ask for the right to write, then run it again",
         ) from why
+
+
+def _first_headlines(out: Path, results: Mapping[str, Result]) -> dict[str, str]:
+    """Return, by market, the headline that matters most, as its twin shows it."""
+    shown = {}
+    for market, result in results.items():
+        told = record.twin_of(out, market).get("headlines", []) if result.status == "fresh" else []
+        rate = next((line for line in told if line.get("id") == "customer_retention_rate"), None)
+        if rate:
+            shown[market] = f"{rate.get('label', '')} {rate.get('shown', '')}"
+    return shown
 
 
 def _entries(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -269,18 +285,9 @@ def _entries(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]
             "seconds": round(results[job["market"]].seconds, 2),
             "parameters": without_paths(job["parameters"]),
             "kit_version": __version__,
+            "fingerprint": job["fingerprint"],
             "notebook": {"name": job["made_of"]["notebook"], "sha256": job["made_of"]["sha256"]},
         }
         for job in jobs
         if job["market"] in results
     }
-
-
-def _line(result: Result) -> str:
-    """Return one result as the terminal tells it."""
-    who = f"{result.market} {result.name}"
-    if result.status == "fresh":
-        return f"{who}: written in {result.seconds:.1f} s"
-    kept = "; its last good report is kept" if result.status == "stale" else ""
-    told = f"{who}: failed after {result.seconds:.1f} s{kept}\n  what:  {result.reason}"
-    return f"{told}\n{result.advice}" if result.advice else told

@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# jsonschema, imported by nbformat, would compile a grammar for it: 0.9 s that no notebook needs
-sys.modules.setdefault("rfc3987_syntax", None)
+import nbformat
 
-import nbformat  # noqa: E402
-
-from retention_kit.errors import KitError  # noqa: E402
-from retention_kit.run.execution import RunError, executed  # noqa: E402
-from retention_kit.run.page import page, provenance  # noqa: E402
+from retention_kit.errors import KitError
+from retention_kit.run.execution import RunError, executed
+from retention_kit.run.page import page, provenance
+from retention_kit.run.processes import FAILED
 
 
 def main() -> None:
@@ -46,7 +44,7 @@ def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
     twin_file = folder / "twin.json"
     if job["twin"]:
         parameters["twin"] = str(twin_file)
-    ran = executed(node, parameters)
+    ran = executed(node, parameters, keep_failed=str(folder / FAILED))
     twin = _twin(twin_file, market=job["market"]) if job["twin"] else {}
     made_of = {
         **job["made_of"],

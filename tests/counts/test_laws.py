@@ -11,7 +11,7 @@ from oracle import COLUMNS, comparable, rows_of
 from order_logs import Log, Order, as_of_us, counted_in
 
 from retention_kit.config import GROUP
-from retention_kit.counts import GUIDE_TABLES
+from retention_kit.counts import GUIDE_TABLES, DuckDB
 
 pytestmark = pytest.mark.xdist_group("counted_logs")  # counted once, not once by each worker
 
@@ -62,6 +62,14 @@ def few(logs, *, of=lambda _: True, most: int = 3):
     return found
 
 
+class InThreeParts(DuckDB):
+    """An engine that takes every ledger for too large to be counted at once."""
+
+    def n_parts(self, ledger: str) -> int:
+        del ledger
+        return 3
+
+
 def is_at_midnight(log: Log) -> bool:
     return len(log.as_of) == len("2026-01-01")
 
@@ -76,6 +84,11 @@ class TestOtherLogs:
         for log, _ in few(logs, of=lambda log: all(half.orders and is_counted(half) for half in halves(log))):
             whole, *parts = (counted_in(duckdb_engine, one, TABLES) for one in (log, *halves(log)))
             assert summed(*parts) == summed(whole)
+
+    def test_customers_counted_a_part_at_a_time_are_counted_alike(self, counted_logs):
+        with InThreeParts() as engine:
+            for log, tables in few(counted_logs, most=6):
+                assert rows_of(counted_in(engine, log, TABLES)) == rows_of(tables)
 
     def test_the_order_of_rows_does_not_matter(self, counted_logs, duckdb_engine):
         for log, tables in few(counted_logs):

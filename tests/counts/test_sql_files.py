@@ -102,6 +102,6 @@ def test_more_rows_than_fit_on_a_page_do_not_leave_the_engine(duckdb_engine):
     assert len(duckdb_engine.collect("SELECT UNNEST(RANGE(10)) AS day", most_rows=10)) == 10
 
 
-def test_a_million_rows_are_the_most_where_nothing_is_said(duckdb_engine):
-    with pytest.raises(KitError, match=r"The query returns more than 1,000,000 rows\."):
-        duckdb_engine.collect("SELECT UNNEST(RANGE(1000001)) AS day")
+def test_five_million_rows_are_the_most_where_nothing_is_said(duckdb_engine):
+    with pytest.raises(KitError, match=r"The query returns more than 5,000,000 rows\."):
+        duckdb_engine.collect("SELECT UNNEST(RANGE(5000001)) AS day")

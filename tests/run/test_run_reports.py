@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import signal
@@ -12,8 +13,9 @@ import psutil
 import pytest
 
 from retention_kit.errors import UsageError
-from retention_kit.run import InterruptedRunError, Run, exit_code, run_reports
+from retention_kit.run import InterruptedRunError, Limits, Result, Run, exit_code, run_reports
 from retention_kit.run.processes import GRACE_SECONDS
+from retention_kit.run.progress import Plain, Quiet
 
 FAILS = """
 from retention_kit.errors import DataError
@@ -33,15 +35,15 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def content(out: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in out.iterdir()}
+    return {path.name: path.read_bytes() for path in out.iterdir() if not path.name.startswith(".")}
 
 
 def test_one_market_fails_and_the_others_are_written(
     notebook_file: Callable[..., Path], tmp_path: Path, temporary: Path
 ) -> None:
-    out, lines = tmp_path / "reports", []
+    out, said = tmp_path / "reports", io.StringIO()
     notebook = notebook_file([FAILS])
-    results = run_reports(notebook, [NETHERLANDS, DENMARK, ROMANIA], out=out, workers=2, echo=lines.append)
+    results = run_reports(notebook, [NETHERLANDS, DENMARK, ROMANIA], out=out, workers=2, progress=Plain(said))
 
     assert [(result.market, result.status) for result in results] == [
         ("NL", "fresh"),
@@ -50,13 +52,26 @@ def test_one_market_fails_and_the_others_are_written(
     ]
     assert exit_code(results) == 1
     assert results[1].reason == "orders lacks 'ordered_at'."
-    assert results[1].advice == "  found: 'a'\n  try:   rename 'a'"
+    assert results[1].advice == (
+        "  found: 'a'\n  try:   rename 'a'\n         reports/.failed/DK.ipynb shows how far it came; it holds data"
+    )
     assert sorted(content(out)) == ["NL.html", "NL.json", "RO.html", "RO.json", "index.html", "run.json"]
     assert json.loads(content(out)["RO.json"])["market"] == "RO"
     index = (out / "index.html").read_text(encoding="utf-8")
     assert "orders lacks &#39;ordered_at&#39;." in index
     assert "rename" not in index
-    assert len(lines) == 3
+    lines = said.getvalue().splitlines()
+    assert sorted(line.split(":")[0] for line in lines[:7] if line[0] != " ") == [
+        "DK Denmark",
+        "NL Netherlands",
+        "RO Romania",
+    ]
+    assert [line.split()[:2] for line in lines[-4:]] == [
+        ["market", "status"],
+        ["NL", "written"],
+        ["DK", "failed"],
+        ["RO", "written"],
+    ]
     assert not list(temporary.iterdir())
 
     known = json.loads(content(out)["run.json"])["markets"]
@@ -157,8 +172,9 @@ print(mark, os.environ["RETENTION_KIT_FIGURE_FORMAT"], pathlib.Path("data/market
 
 
 def test_a_run_that_takes_too_long_is_ended(notebook_file: Callable[..., Path], tmp_path: Path) -> None:
-    results = run_reports(notebook_file(["while True: pass"]), [DENMARK], out=tmp_path / "reports", limit_seconds=2)
+    results = run_reports(notebook_file(["while True: pass"]), [DENMARK], out=tmp_path / "reports", limits=Limits(2))
     assert results[0].reason == "The run took longer than 2 seconds and was ended."
+    assert results[0].advice == "  try:   --time-limit with more seconds, or find the cell that does not end"
 
 
 def test_a_folder_with_reports_of_other_data_is_refused_before_anything_is_written(
@@ -182,16 +198,17 @@ def test_a_folder_with_reports_of_other_data_is_refused_before_anything_is_writt
 def test_ctrl_c_keeps_the_reports_that_were_ready(
     notebook_file: Callable[..., Path], tmp_path: Path, temporary: Path
 ) -> None:
-    def interrupt(line: str) -> None:
-        raise KeyboardInterrupt
+    class Interrupted(Quiet):
+        def ended(self, result: Result) -> None:
+            raise KeyboardInterrupt
 
     out = tmp_path / "reports"
     with pytest.raises(InterruptedRunError) as error:
-        run_reports(notebook_file([]), [NETHERLANDS, DENMARK], out=out, workers=1, echo=interrupt)
+        run_reports(notebook_file([]), [NETHERLANDS, DENMARK], out=out, workers=1, progress=Interrupted())
     assert error.value.exit_code == 130
     assert str(error.value) == (
         "Interrupted: 1 of 2 reports were ready and are kept.\n  found: not ready: 'DK'\n"
-        "  try:   run it again for these markets; earlier reports of theirs are as they were"
+        "  try:   the same with --resume makes what is missing; earlier reports are as they were"
     )
     assert sorted(content(out)) == ["NL.html", "NL.json", "index.html", "run.json"]
     assert list(json.loads(content(out)["run.json"])["markets"]) == ["NL"]

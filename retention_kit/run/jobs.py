@@ -1,0 +1,143 @@
+"""What is to be run: each market once, its parameters checked, and whether its report is there already."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import retention_kit
+from retention_kit import __version__
+from retention_kit.errors import UsageError, listed, shown
+from retention_kit.run import record
+from retention_kit.run.page import locale_of
+from retention_kit.run.parameters import Notebook, checked, read_notebook, without_paths
+
+_CODE = {".py", ".sql", ".j2", ".css", ".toml"}
+_RESERVED = {
+    "index",
+    "run",
+    "con",
+    "nul",
+    "aux",
+    "prn",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One report to make: of which market, and with which values for the notebook's parameters."""
+
+    market: str
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    language: str = "en"
+
+
+def each_once(runs: Sequence[Run]) -> Sequence[Run]:
+    """Return the runs if their markets can name files and are named once each."""
+    for run in runs:
+        if not re.fullmatch(r"[A-Z][A-Z0-9-]{1,15}", run.market) or run.market.casefold() in _RESERVED:
+            raise UsageError(
+                f"'{run.market}' cannot be the name of a market's files.",
+                to_try="a code of 2 to 16 of A-Z, 0-9 and -, such as 'NL', that is no reserved name",
+            )
+    markets = [run.market for run in runs]
+    twice = sorted({market for market in markets if markets.count(market) > 1})
+    if twice:
+        raise UsageError("A market is asked for twice.", found=listed(twice), to_try="name each market once")
+    if not runs:
+        raise UsageError("No market is asked for.", to_try="name at least one, such as --market NL")
+    return runs
+
+
+def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> dict[str, Any]:
+    """Return what a worker is told, checked; its `fingerprint` changes when the report would.
+
+    Raises
+    ------
+    UsageError : a parameter that is not declared, of another type, or not to be given; a language that is none.
+    """
+    parameters = checked(source.parameters, {"market": run.market, **run.parameters})
+    if parameters["market"] != run.market:
+        raise UsageError(
+            f"The report of '{run.market}' would show another market.",
+            found=listed([parameters["market"]]),
+            to_try="leave out the parameter 'market'; it is set for each report",
+        )
+    if "twin" in run.parameters:
+        raise UsageError(
+            "The parameter 'twin' cannot be given.", to_try="leave it out; it is written beside the report"
+        )
+    locale_of(run.language)
+    data = without_paths({key: parameters[key] for key in ("data", "as_of") if key in parameters})
+    job = {
+        "market": run.market,
+        "name": run.name,
+        "language": run.language,
+        "parameters": parameters,
+        "twin": "twin" in source.parameters,
+        "made_of": {**data, "notebook": source.name, "sha256": source.sha256, "kit_version": __version__},
+    }
+    return {**job, "fingerprint": _fingerprint(job, data_fingerprint)}
+
+
+def _fingerprint(job: Mapping[str, Any], data_fingerprint: str) -> str:
+    """Return a hash of everything a report is made of: data, notebook, parameters, language, this kit's code."""
+    told = json.dumps([data_fingerprint, code_fingerprint(), job], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+@cache
+def code_fingerprint() -> str:
+    """Return a hash of this kit's files: other code may make another report of the same data."""
+    root = Path(retention_kit.__file__).parent
+    hashed = hashlib.sha256()
+    for file in sorted(path for path in root.rglob("*") if path.suffix in _CODE):
+        hashed.update(file.read_bytes())
+    return hashed.hexdigest()
+
+
+def unfinished(notebook: Path, runs: Sequence[Run], *, out: Path, data_fingerprint: str = "") -> list[Run]:
+    """Return the runs whose report is not there yet, made of the same data, notebook, parameters and code.
+
+    Parameters and errors as of `run_reports`.
+    """
+    source = read_notebook(notebook)
+    known = record.read(out)["markets"]
+    jobs = {run.market: job_of(source, run, data_fingerprint=data_fingerprint) for run in each_once(runs)}
+    return [run for run in runs if not _is_made(jobs[run.market], known, out)]
+
+
+def _is_made(job: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], out: Path) -> bool:
+    entry = known.get(job["market"], {})
+    there = [out / f"{job['market']}{ending}" for ending in (".html", ".json")[: 1 + job["twin"]]]
+    return (
+        entry.get("status") == "fresh"
+        and entry.get("fingerprint") == job["fingerprint"]
+        and all(path.is_file() for path in there)
+    )
+
+
+def shard(runs: Sequence[Run], asked: str) -> list[Run]:
+    """Return the part of the runs that one of several machines makes: every n-th, from the k-th on, for 'k/n'.
+
+    Raises
+    ------
+    UsageError : no such part.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,4})/([1-9]\d{0,4})", asked)
+    if not found or int(found[1]) > int(found[2]):
+        raise UsageError(f"There is no shard '{shown(asked)}'.", to_try="the second of five machines takes 2/5")
+    return list(runs[int(found[1]) - 1 :: int(found[2])])
+
+
+def asked_data(source: Notebook, jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the name of the data that are asked for, as a report names them; empty where none are declared."""
+    declared = source.parameters.get("data")
+    default = {"data": declared.default} if declared and isinstance(declared.default, str) else {}
+    return record.data_of({"parameters": without_paths({**default, **jobs[0]["parameters"]})}, {})
