@@ -41,7 +41,7 @@ _STYLE = {
     "figure.dpi": 100,
     "figure.facecolor": "white",
     "figure.figsize": (8, 3.6),
-    "figure.constrained_layout.use": True,
+    "figure.autolayout": True,  # one look at all labels; constrained layout takes two
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
@@ -52,6 +52,15 @@ _STYLE = {
     "xtick.color": _GREY,
     "ytick.color": _GREY,
 }
+_BESIDE_THE_TITLE = {
+    "frameon": False,
+    "ncols": 2,
+    "loc": "lower right",
+    "bbox_to_anchor": (1, 0.98),
+    "borderaxespad": 0,
+}
+"""Where a legend hides no point."""
+
 _CUT_TITLES = {
     "payment_method": "payment method of the first order",
     "channel": "channel of the first order",
@@ -176,9 +185,20 @@ def cohort_heatmap(
     axes.set_facecolor("#f3f4f6")
     axes.patch.set(hatch="///", edgecolor="#d1d5db")
     written = grid.map(lambda share: "" if pd.isna(share) else formats.percent(share, digits=0))
+    figure.set_layout_engine("none")  # seaborn draws what it has so far, to see whether its own labels overlap
     sns.heatmap(
-        grid, ax=axes, cmap="cividis", annot=written, fmt="", cbar=False, linewidths=1, annot_kws={"size": 9}, vmin=0
+        grid,
+        ax=axes,
+        cmap="cividis",
+        annot=written,
+        fmt="",
+        cbar=False,
+        linewidths=1,
+        annot_kws={"size": 9},
+        vmin=0,
+        yticklabels=False,
     )
+    figure.set_layout_engine("tight")
     cut_off = set(cohort_retention.loc[cohort_retention["left_truncated"] == 1, "cohort"])
     sized = [
         f"{cohort}{'*' if cohort in cut_off else ''}  "
@@ -246,7 +266,7 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
     top.plot(at, rows["n_customers"], linewidth=2, marker="s", markersize=4, label="customers")
     _from_zero(top, upper=rows["n_orders"].max())
     top.yaxis.set_major_formatter(_COUNT)
-    top.legend(frameon=False, ncols=2, loc="lower left")
+    top.legend(**_BESIDE_THE_TITLE)
     top.set_title("Kept orders, and customers who placed them")
     if has_money:
         bottom = panels[1, 0]
