@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "ingest": {"errors", "config", "periods", "writing"},
     "counts": {"errors", "config", "periods", "ingest"},
     "metrics": {"errors", "config", "periods"},
-    "models": {"errors", "config", "metrics"},
+    "models": {"errors", "config", "periods", "metrics"},
     "actions": {"errors", "config", "periods", "metrics", "models"},
     "present": {"errors", "config", "periods", "metrics", "models", "actions", "writing"},
     "run": {"errors", "config", "writing"},

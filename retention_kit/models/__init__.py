@@ -1,24 +1,56 @@
 """Models of purchase and renewal, fitted on weighted counts; each cites its paper and reproduces its table."""
 
+from retention_kit.models.backtest import BackTest, back_test, back_tested_models
 from retention_kit.models.fitting import Fit, Prior
+from retention_kit.models.forecasts import Forecasts, MarketForecast, laws_compared, purchase_forecasts
 from retention_kit.models.laws import LAWS
 from retention_kit.models.patterns import Patterns, patterns
+from retention_kit.models.pooling import MarketModel, pooled_purchases
 from retention_kit.models.purchases import PurchaseModel, fit_purchases
 from retention_kit.models.sbg import BetaDiscreteWeibull, ShiftedBetaGeometric, fit_bdw, fit_sbg
+from retention_kit.models.seasons import Seasons, no_seasons, seasons
+from retention_kit.models.segments import concentration, rfm_cuts, segments
 from retention_kit.models.spend import SpendModel, fit_spend
+from retention_kit.models.worth import (
+    NewCustomerWorth,
+    new_customer_worth,
+    payback,
+    payback_month,
+    predictions,
+)
 
 __all__ = [
     "LAWS",
+    "BackTest",
     "BetaDiscreteWeibull",
     "Fit",
+    "Forecasts",
+    "MarketForecast",
+    "MarketModel",
+    "NewCustomerWorth",
     "Patterns",
     "Prior",
     "PurchaseModel",
+    "Seasons",
     "ShiftedBetaGeometric",
     "SpendModel",
+    "back_test",
+    "back_tested_models",
+    "concentration",
     "fit_bdw",
     "fit_purchases",
     "fit_sbg",
     "fit_spend",
+    "laws_compared",
+    "new_customer_worth",
+    "no_seasons",
     "patterns",
+    "payback",
+    "payback_month",
+    "pooled_purchases",
+    "predictions",
+    "purchase_forecasts",
+    "rfm_cuts",
+    "seasons",
+    "segments",
 ]

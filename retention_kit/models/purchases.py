@@ -3,7 +3,7 @@
 Time is in weeks. MBG/NBD is the default: it can doubt a customer who ordered once, which BG/NBD cannot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,7 +131,14 @@ class PurchaseModel:
             }
         )
 
-    def discounted_orders(self, patterns: Patterns | None = None, *, weeks: float, yearly_rate: float) -> np.ndarray:
+    def discounted_orders(
+        self,
+        patterns: Patterns | None = None,
+        *,
+        weeks: float,
+        yearly_rate: float,
+        clock: Callable[[float], float] = float,
+    ) -> np.ndarray:
         """Return expected order days within a horizon, each worth less the later it comes.
 
         Parameters
@@ -139,8 +146,10 @@ class PurchaseModel:
         patterns : of customers from now on, (n_patterns,); None for the repeat orders of a new customer, (1,).
         weeks : the horizon.
         yearly_rate : discount of a year; 0.1 is 10 %. Orders of four weeks are discounted from their middle.
+        clock : from weeks to the weeks that the model counts, where seasons stretch them.
         """
-        return self._discounted(self.fit.log_parameters, patterns, weeks=_positive(weeks), yearly_rate=yearly_rate)
+        at = self.fit.log_parameters
+        return self._discounted(at, patterns, weeks=_positive(weeks), yearly_rate=yearly_rate, clock=clock)
 
     def mean_discounted_orders(
         self,
@@ -161,15 +170,24 @@ class PurchaseModel:
         error = np.log(upper / value) / norm.ppf((1 + conf_level) / 2) if value > 0 else 0.0
         return value, lower, upper, float(error)
 
-    def _discounted(self, at: np.ndarray, patterns: Patterns | None, *, weeks: float, yearly_rate: float) -> np.ndarray:
+    def _discounted(
+        self,
+        at: np.ndarray,
+        patterns: Patterns | None,
+        *,
+        weeks: float,
+        yearly_rate: float,
+        clock: Callable[[float], float] = float,
+    ) -> np.ndarray:
         if not yearly_rate >= 0:
             raise MetricError("A discount rate is at least 0.", found=f"{yearly_rate}", to_try="0.1 for 10 % a year")
         ends = np.append(np.arange(_STEP_WEEKS, weeks, _STEP_WEEKS), weeks)
         starts = np.append(0.0, ends[:-1])
+        counted = np.array([clock(end) for end in ends])
         if patterns is None:
-            orders = self.law.expected(np.exp(at), ends)[:, None]
+            orders = self.law.expected(np.exp(at), counted)[:, None]
         else:
-            orders = self.law.expected_later(np.exp(at), patterns, ends)
+            orders = self.law.expected_later(np.exp(at), patterns, counted)
         worth = (1 + yearly_rate) ** (-(starts + ends) / 2 / WEEKS_PER_YEAR)
         return np.einsum("w,wi->i", worth, np.diff(orders, axis=0, prepend=0.0))
 

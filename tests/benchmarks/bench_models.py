@@ -84,7 +84,8 @@ def _heading(pythons: dict[str, str]) -> Iterator[str]:
     machine = f"{psutil.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     told = ", ".join(f"{name} {number}" for name, number in packages.items())
     yield f"Written by `make bench-models`. {machine}, {told}."
-    yield "CPU seconds, one thread for BLAS: the first fit of a process, and the median of later ones, which are compared; no import in them."
+    yield "CPU seconds without imports, one thread for BLAS: the first fit of a process, and the median of later ones."
+    yield "Compared are the later ones."
 
 
 def _side_by_side(folder: Path, pythons: dict[str, str], *, customers: int, repeats: int) -> Iterator[str]:
@@ -93,7 +94,7 @@ def _side_by_side(folder: Path, pythons: dict[str, str], *, customers: int, repe
     if CDNOW.exists():
         tables = {"CDNOW, 2,357 customers": (_cdnow_days(), list(WANTED))} | tables
     yield from ("", "## BG/NBD")
-    yield "| customers | fitted by | rows given | first fit, CPU s | later fits, CPU s | beside the kit | r, alpha, a, b |"
+    yield "| customers | fitted by | rows | first fit, CPU s | later fits, CPU s | beside the kit | r, alpha, a, b |"
     yield "|---|---|---:|---:|---:|---:|---|"
     for nth, (title, (days, others)) in enumerate(tables.items()):
         ways = {"kit, by days": ("kit", _patterns(days, 1)), "kit, by weeks": ("kit", _patterns(days, 7))}

@@ -1,0 +1,126 @@
+"""What purchase models need besides the counts tables: a hold-out, spend, and predictions joined back to customers.
+
+What is predicted for each pattern is joined to the customers in the engine, and counted there: no customer leaves it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from retention_kit.config import project_root
+from retention_kit.counts import store
+from retention_kit.counts.counting import engine as opened
+from retention_kit.counts.counting import sql
+from retention_kit.counts.engines import Engine
+from retention_kit.errors import DataError, UsageError
+from retention_kit.ingest import Findings, Source
+
+PURCHASE_TABLES = ("holdout_counts", "spend_counts")
+"""The tables of purchases; each is described at the top of its SQL file."""
+MILLION = 1_000_000
+"""Predictions go into the engine as integers, in millionths."""
+
+_KEYS = ["market", "frequency", "recency", "age"]
+_MOST_DIGITS = 18
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """The tables of purchases of all markets, as of one instant, with a hold-out of so many weeks before it."""
+
+    as_of: str
+    holdout_weeks: int
+    tables: Mapping[str, pd.DataFrame]
+
+    def of(self, market: str) -> dict[str, pd.DataFrame]:
+        """Return the tables of one market."""
+        return {name: table[table["market"] == market].reset_index(drop=True) for name, table in self.tables.items()}
+
+
+def purchase_counts(source: Source, *, as_of: str, holdout_weeks: int) -> Purchases:
+    """Return the tables of purchases of all markets, read from the project's store, where they are counted only once.
+
+    Parameters
+    ----------
+    source : from `ingest.source`.
+    as_of : first instant not observed.
+    holdout_weeks : weeks before it that are held out, for a forecast made then to be held against.
+
+    Raises
+    ------
+    UsageError : a hold-out of less than a week.
+    """
+    if not (isinstance(holdout_weeks, int) and holdout_weeks >= 1):
+        raise UsageError("A hold-out is a whole number of weeks, at least 1.", found=f"{holdout_weeks}", to_try="26")
+    asked = f"{as_of}, {holdout_weeks} weeks held out"
+    folder = project_root() / "reports" / ".counts" / store.key(source, as_of=asked, grains=["quarter"])
+    kept = store.read(folder, PURCHASE_TABLES)
+    if kept is not None:
+        return Purchases(as_of, holdout_weeks, kept[0])
+    with opened(source, as_of=as_of, grains=["quarter"]) as engine:
+        engine.load_rows("holdout", [{"holdout_days": holdout_weeks * 7}])
+        _load_bins(engine)
+        tables = {name: engine.collect(sql(name)) for name in PURCHASE_TABLES}
+    store.write(folder, tables, Findings())
+    return Purchases(as_of, holdout_weeks, tables)
+
+
+def worth_counts(engine: Engine, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return what the customers of the predicted markets are expected to bring, by channel, cohort and class of worth.
+
+    Parameters
+    ----------
+    engine : from `counts.engine`, with the grain 'quarter'.
+    predictions : one row per market, `frequency`, `recency`, `age` of rfm_counts: `expected_orders`; and what an order
+        day is worth, `value_base_minor` + `own_weight` × the customer's own mean, in minor units.
+
+    Returns
+    -------
+    From `counts.worth_counts`.
+
+    Raises
+    ------
+    DataError : a prediction that is not finite or below 0.
+    """
+    numbers = ["expected_orders", "value_base_minor", "own_weight"]
+    wrong = ~(predictions[numbers] >= 0).all(axis=1) | (predictions[numbers] > 1e11).any(axis=1)
+    if wrong.any():
+        raise DataError(
+            "A prediction is not a number of orders or an amount.",
+            found=f"{int(wrong.sum()):,} of {len(predictions):,} patterns below 0, or not finite",
+            to_try="predict with a model that was fitted",
+        )
+    whole = predictions[numbers].mul(MILLION).round().astype("int64")
+    engine.load("predictions", pa.Table.from_pandas(predictions[_KEYS].join(whole), preserve_index=False))
+    _load_bins(engine)
+    return engine.collect(sql("worth_counts"))
+
+
+def segment_counts(engine: Engine, cuts: pd.DataFrame) -> pd.DataFrame:
+    """Return the customers of all markets by their scores of recency, frequency and money.
+
+    Parameters
+    ----------
+    engine : from `counts.engine`.
+    cuts : one row per `score` from 2 to 5: `recency`, `frequency`, `money`, whole numbers, from `metrics` or `models`.
+
+    Returns
+    -------
+    From `counts.segment_counts`.
+    """
+    row = {
+        f"{letter}_{score - 1}": int(value)
+        for letter, column in zip("rfm", ("recency", "frequency", "money"), strict=True)
+        for score, value in zip(cuts["score"], cuts[column], strict=True)
+    }
+    engine.load_rows("rfm_cuts", [row])
+    return engine.collect(sql("segment_counts"))
+
+
+def _load_bins(engine: Engine) -> None:
+    """Create `bins`: of an amount of so many digits, the first two are kept."""
+    rows = [{"least": 0, "beyond": 100, "width": 1}]
+    rows += [{"least": 10**n, "beyond": 10 ** (n + 1), "width": 10 ** (n - 1)} for n in range(2, _MOST_DIGITS)]
+    engine.load_rows("bins", rows)

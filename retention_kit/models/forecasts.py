@@ -1,0 +1,186 @@
+"""A market's forecast in one piece: model, season, spend, back-test; and why something of it is not there.
+
+All markets are fitted together, so that small ones are helped; then each is asked for by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from retention_kit.config import GROUP, Market
+from retention_kit.errors import MetricError
+from retention_kit.models.backtest import LEAST_LATER, BackTest, back_test, back_tested_models
+from retention_kit.models.laws import LAWS
+from retention_kit.models.patterns import Patterns, patterns
+from retention_kit.models.pooling import MarketModel, pooled_purchases, refuse_without_model
+from retention_kit.models.purchases import DEFAULT_LAW
+from retention_kit.models.seasons import Seasons, seasons
+from retention_kit.models.spend import SpendModel, fit_spend
+from retention_kit.periods import as_of_instant
+
+
+@dataclass(frozen=True)
+class MarketForecast:
+    """What is forecast of a market's customers, as of a day.
+
+    `market_model`, `spend` and `tested` are None where there is none; `notes` then says why, by 'model', 'spend',
+    'test'. `seasons_before` are those known before the hold-out.
+    """
+
+    market: Market
+    law: str
+    as_of_day: int
+    patterns: Patterns
+    seasons: Seasons
+    seasons_before: Seasons
+    market_model: MarketModel | None
+    spend: SpendModel | None
+    tested: BackTest | None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def withheld(self) -> str:
+        """Return why the forecast is not shown; empty where it is."""
+        if self.market_model is None:
+            return self.notes["model"]
+        if self.tested is not None and not self.tested.holds:
+            return (
+                f"{self.market.name}: the forecast is withheld: on the {self.tested.weeks} weeks held out a naive "
+                f"forecast was nearer ({self.tested.naive_error:+.0%} beside {self.tested.error:+.0%})."
+            )
+        return ""
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """The forecasts of all markets, fitted together."""
+
+    by_market: Mapping[str, MarketForecast]
+
+    def of(self, market: str) -> MarketForecast:
+        """Return the forecast of one market.
+
+        Raises
+        ------
+        MetricError : it is not among those fitted. The group is none: customers differ by market, and so do currencies.
+        """
+        if market not in self.by_market:
+            raise MetricError(
+                f"There is no forecast of '{market}'.",
+                found=f"forecasts of {', '.join(self.by_market)}",
+                to_try="a market with orders" if market != GROUP else "each market by itself",
+            )
+        return self.by_market[market]
+
+
+def purchase_forecasts(
+    tables: Mapping[str, pd.DataFrame],
+    purchases: Mapping[str, pd.DataFrame],
+    *,
+    markets: Mapping[str, Market],
+    as_of: str,
+    holdout_weeks: int,
+    law: str = DEFAULT_LAW,
+) -> Forecasts:
+    """Return the forecasts of all markets: fitted to all that is known, and tested on the last weeks of it.
+
+    Parameters
+    ----------
+    tables : counts tables of all markets: `rfm_counts`; `order_counts`, `activity_counts` with grain 'month'.
+    purchases : `holdout_counts`, `spend_counts` of all markets.
+    markets : by code, those with orders.
+    as_of : first instant not observed.
+    holdout_weeks : length of the hold-out of `holdout_counts`.
+    law : 'mbg_nbd', 'bg_nbd' or 'pareto_nbd'.
+
+    Raises
+    ------
+    UsageError : no such law.
+    """
+    codes = [code for code in markets if (tables["rfm_counts"]["market"] == code).any()]
+    names = {code: markets[code].name for code in codes}
+    days = {code: as_of_instant(as_of, zone=markets[code].zone)[1] for code in codes}
+    rfm, orders, active, holdout, spend = (
+        {code: table[table["market"] == code] for code in codes}
+        for table in (
+            tables["rfm_counts"],
+            tables["order_counts"],
+            tables["activity_counts"],
+            purchases["holdout_counts"],
+            purchases["spend_counts"],
+        )
+    )
+    split = {code: days[code] - 7 * holdout_weeks for code in codes}
+    now = {code: seasons(orders[code], active[code], before_day=days[code]) for code in codes}
+    then = {code: seasons(orders[code], active[code], before_day=split[code]) for code in codes}
+    known = {code: now[code].adjusted(patterns(rfm[code]), as_of_day=days[code]) for code in codes}
+    models = pooled_purchases(known, names=names, law=law)
+    past = {code: holdout[code] for code in codes if holdout[code]["n_customers"].sum() > 0}
+    earlier = back_tested_models(past, names=names, split_days=split, seasons=then, law=law)
+    found = {}
+    for code in codes:
+        notes: dict[str, str] = {}
+        market_model = _or_note(notes, "model", refuse_without_model, code, models, known[code], name=names[code])
+        spent = _or_note(notes, "spend", fit_spend, _spend(spend[code]))
+        tested = None
+        if code in earlier:
+            facts = {"weeks": holdout_weeks, "split_day": split[code], "seasons": then[code]}
+            tested = _or_note(notes, "test", back_test, past[code], earlier[code], **facts)
+        else:
+            notes["test"] = (
+                f"{names[code]}: no model could be fitted {holdout_weeks} weeks ago, so that none was tested."
+            )
+        found[code] = MarketForecast(
+            markets[code], law, days[code], known[code], now[code], then[code], market_model, spent, tested, notes
+        )
+    return Forecasts(found)
+
+
+def laws_compared(
+    purchases: Mapping[str, pd.DataFrame], forecast: MarketForecast, *, holdout_weeks: int
+) -> pd.DataFrame:
+    """Return how each law, fitted to one market alone, does on the hold-out: the choice is the reader's.
+
+    Returns
+    -------
+    One row per law that can be fitted: `law`, `log_likelihood` before the hold-out, `forecast`, `lower`, `upper`,
+    `actual`, `error`.
+    """
+    code, day = forecast.market.code, forecast.as_of_day - 7 * holdout_weeks
+    holdout, before = purchases["holdout_counts"], forecast.seasons_before
+    here = {code: holdout[holdout["market"] == code]}
+    rows = []
+    for law in LAWS:
+        models = back_tested_models(
+            here, names={code: forecast.market.name}, split_days={code: day}, seasons={code: before}, law=law
+        )
+        if code in models and here[code]["n_later"].sum() >= LEAST_LATER:
+            tested = back_test(here[code], models[code], weeks=holdout_weeks, split_day=day, seasons=before)
+            rows.append(
+                {
+                    "law": LAWS[law].name,
+                    "log_likelihood": models[code].model.fit.log_likelihood,
+                    "forecast": tested.forecast,
+                    "lower": tested.lower,
+                    "upper": tested.upper,
+                    "actual": tested.actual,
+                    "error": tested.error,
+                }
+            )
+    return pd.DataFrame(rows, columns=["law", "log_likelihood", "forecast", "lower", "upper", "actual", "error"])
+
+
+def _spend(spend_counts: pd.DataFrame) -> pd.DataFrame:
+    """Return what customers with a value above 0 spent, as the model of spend takes it; free orders say nothing."""
+    paid = spend_counts[(spend_counts["spend_bin"] > 0) & (spend_counts["revenue_minor"] > 0)]
+    return paid.rename(columns={"revenue_minor": "value"})[["n_days", "n_customers", "value"]]
+
+
+def _or_note(notes: dict[str, str], about: str, function, *args, **kwargs):
+    """Return what a function returns, or None, and note why it refused."""
+    try:
+        return function(*args, **kwargs)
+    except MetricError as error:
+        notes[about] = error.what
+        return None

@@ -1,0 +1,138 @@
+"""Hold-outs, spend and predictions joined back: against plain pandas on CDNOW, and by hand."""
+
+import company
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_kit import counts, ingest
+from retention_kit.counts.patterns import purchase_counts, segment_counts, worth_counts
+from retention_kit.errors import DataError, UsageError
+
+AS_OF = "2025-01-01"
+
+
+@pytest.fixture(autouse=True)
+def store_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setattr("retention_kit.counts.patterns.project_root", lambda: tmp_path)
+
+
+@pytest.fixture(scope="module")
+def cdnow(shared) -> tuple[pd.DataFrame, dict]:
+    path = shared / "data" / "cdnow_sample.parquet"
+    rows = pd.read_parquet(path)
+    rows["day"] = (pd.to_datetime(rows["date"]) - pd.Timestamp("1997-01-01")).dt.days
+    return rows, {"orders": str(path)}
+
+
+@pytest.fixture
+def denmark(tmp_path):
+    """Return a company of 57 Danes; by 1 October 2024, always has ordered on 10 days, gap and left on one."""
+    return ingest.source(str(company.write(tmp_path / "company", company.orders(company.DENMARK))))
+
+
+def test_the_hold_out_of_cdnow_is_that_of_plain_pandas(cdnow):
+    rows, files = cdnow
+    found = purchase_counts(ingest.source("cdnow", files=files), as_of="1998-07-01", holdout_weeks=39)
+    holdout = found.of("US")["holdout_counts"]
+    days = rows.drop_duplicates(["customer_id", "day"])
+    split = 273
+    known = days[days["day"] < split].groupby("customer_id")["day"].agg(["min", "max", "size"])
+    expected = pd.DataFrame(
+        {
+            "frequency": known["size"] - 1,
+            "recency": (known["max"] - known["min"]) // 7,
+            "age": (split - known["min"]) // 7,
+            "n_later": days[days["day"] >= split].groupby("customer_id").size().reindex(known.index, fill_value=0),
+        }
+    )
+    expected = expected.assign(n_customers=1, n_active=(expected["n_later"] > 0).astype(int))
+    keys, sums = ["frequency", "recency", "age"], ["n_customers", "n_later", "n_active"]
+    expected = expected.groupby(keys)[sums].sum().reset_index()
+    pd.testing.assert_frame_equal(holdout[keys + sums], expected, check_dtype=False)
+    early, late = (
+        round(100 * rows.loc[chosen, "value"].sum()) for chosen in (rows["day"] < split, rows["day"] >= split)
+    )
+    assert (holdout["before_minor"].sum(), holdout["later_minor"].sum()) == (early, late)
+    assert holdout["n_before"].sum() == 2457
+    assert holdout["n_active_before"].sum() == 2357
+
+
+def test_a_hold_out_by_hand(denmark):
+    """Ninety-one days before 1 January 2025 is 2 October 2024: new came after it, and is not known then."""
+    found = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13).of("DK")["holdout_counts"]
+    rows = found.set_index("frequency")[["n_customers", "n_before", "n_active_before", "n_later", "n_active"]]
+    # always: 9 repeat days since 15 December 2023, 3 of them in the 91 days before, 3 after; left: 1 August is in them
+    assert rows.loc[9].tolist() == [20, 60, 20, 60, 20]
+    assert rows.loc[0].sum().tolist() == [22, 0, 12, 10, 10]
+    assert found["before_minor"].sum() == (60 + 12) * 100 * 100
+
+
+def test_spend_is_binned_to_two_digits_and_adds_up(cdnow):
+    rows, files = cdnow
+    spend = purchase_counts(ingest.source("cdnow", files=files), as_of="1998-07-01", holdout_weeks=39).of("US")[
+        "spend_counts"
+    ]
+    assert spend["n_customers"].sum() == 2357
+    assert spend["revenue_minor"].sum() == round(100 * rows["value"].sum())
+    mean = spend["revenue_minor"] / spend["n_customers"] / spend["n_days"]
+    paid = spend["spend_bin"] > 0
+    width = 10 ** np.maximum(np.floor(np.log10(spend.loc[paid, "spend_bin"])) - 1, 0)
+    assert (mean[paid] >= spend.loc[paid, "spend_bin"]).all()
+    assert (mean[paid] < spend.loc[paid, "spend_bin"] + width + 1).all()
+    assert (spend.loc[~paid, "revenue_minor"] == 0).all()
+
+
+def test_the_second_call_reads_what_the_first_has_counted(denmark, monkeypatch):
+    first = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13)
+    monkeypatch.setattr("retention_kit.counts.patterns.opened", None)
+    second = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13)
+    for name, table in first.tables.items():
+        pd.testing.assert_frame_equal(second.tables[name], table)
+
+
+def test_a_hold_out_of_no_week_is_refused(denmark):
+    with pytest.raises(UsageError) as error:
+        purchase_counts(denmark, as_of=AS_OF, holdout_weeks=0)
+    assert str(error.value) == "A hold-out is a whole number of weeks, at least 1.\n  found: 0\n  try:   26"
+
+
+def predicted(denmark, **numbers) -> pd.DataFrame:
+    rfm = counts.count(denmark, as_of=AS_OF, grains=["month"]).of("DK").rfm_counts
+    return rfm[["market", "frequency", "recency", "age"]].assign(**numbers)
+
+
+def test_predictions_are_joined_to_every_customer_and_come_back_as_counts(denmark):
+    table = predicted(denmark, expected_orders=2.0, value_base_minor=1000.0, own_weight=0.5)
+    with counts.engine(denmark, as_of=AS_OF, grains=["quarter"]) as engine:
+        found = worth_counts(engine, table)
+    # every order is of 100.00: two orders of 10.00 + half of 100.00 each
+    assert found["n_customers"].sum() == 57
+    assert found["worth_minor"].sum() == 57 * 2 * 6000
+    assert found["worth_bin"].unique().tolist() == [12_000]
+    assert found["acquisition_channel"].unique().tolist() == ["unknown"]
+    by_cohort = found.set_index("cohort")["n_customers"].to_dict()
+    assert by_cohort == {2023 * 4 + 3: 20, 2024 * 4: 10, 2024 * 4 + 2: 12, 2024 * 4 + 3: 15}
+    assert found["revenue_minor"].sum() == (20 * 13 + 10 * 2 + 15 + 12) * 10_000
+
+
+def test_a_prediction_that_is_no_number_is_refused(denmark):
+    with (
+        counts.engine(denmark, as_of=AS_OF, grains=["quarter"]) as engine,
+        pytest.raises(DataError) as error,
+    ):
+        worth_counts(engine, predicted(denmark, expected_orders=np.nan, value_base_minor=1.0, own_weight=0.0))
+    assert error.value.what == "A prediction is not a number of orders or an amount."
+    assert error.value.found == "4 of 4 patterns below 0, or not finite"
+
+
+def test_scores_come_from_cut_points_and_equals_score_alike(denmark):
+    cuts = pd.DataFrame(
+        {"score": [2, 3, 4, 5], "recency": [20, 8, 6, 4], "frequency": [2, 2, 3, 13], "money": [1, 500, 1000, 2000]}
+    )
+    with counts.engine(denmark, as_of=AS_OF, grains=["quarter"]) as engine:
+        found = segment_counts(engine, cuts)
+    by_scores = found.set_index(["r_score", "f_score", "m_score"])["n_customers"].to_dict()
+    # the mean revenue of a customer is 307 orders of 100 over 57: always brings 2.41 of it, gap .37, new and left .19;
+    # always ordered 2 weeks ago on 13 days, gap 8 weeks ago on 2, new 8 weeks ago, left 21 weeks ago
+    assert by_scores == {(5, 5, 5): 20, (3, 3, 2): 10, (3, 1, 2): 15, (1, 1, 2): 12}
