@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 import company
+import nbformat
 import pytest
 from click.testing import CliRunner, Result
 
@@ -389,3 +390,57 @@ def test_a_share_that_is_none_is_refused(shop, share):
     result = called("metrics", "--data", str(shop), *AS_OF, "--max-refused", share)
     assert result.exit_code == 2
     assert "--max-refused" in result.stderr
+
+
+@pytest.fixture
+def small_notebook(tmp_path):
+    node = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    cell = nbformat.v4.new_code_cell('market: str = "NL"  # the market', metadata={"tags": ["parameters"]})
+    node.cells = [nbformat.v4.new_markdown_cell("# A market"), cell, nbformat.v4.new_code_cell("market")]
+    nbformat.write(node, tmp_path / "small.ipynb")
+    return str(tmp_path / "small.ipynb")
+
+
+def test_reports_go_on_where_they_stopped_are_made_in_shards_and_logged_as_json(small_notebook, tmp_path):
+    out = tmp_path / "out"
+    asked = ["report", "--notebook", small_notebook, "--out", str(out)]
+    for shard in ("1/2", "2/2"):
+        done = called(*asked, "--market", "DK", "--market", "NL", "--shard", shard, "--json-log")
+        assert done.exit_code == 0
+        events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+        assert events == ["begin", "started", "ended", "end"]
+    assert called("index", str(out)).stdout == f"{out / 'index.html'}: 2 markets\n"
+    done = called(*asked, "--market", "DK", "--market", "RO", "--resume")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("1 of 2 reports are there, made of the same; --force makes them again.\nRO Romania: ")
+    assert called(*asked, "--market", "DK", "--resume", "--quiet").stdout == ""
+
+
+def test_an_index_needs_reports(tmp_path):
+    done = called("index", str(tmp_path / "none"))
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "There are no reports in 'none'.\n  try:   the folder that `retention-kit report --out` wrote to\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--shard", "3/2", "There is no shard '3/2'.\n  try:   the second of five machines takes 2/5\n"),
+        (
+            "--run-memory",
+            "lots",
+            "Memory cannot be limited to 'lots'.\n  try:   an amount of at least 256MiB, such as 4GB\n",
+        ),
+        (
+            "--memory",
+            "1MB",
+            "Memory cannot be limited to '1MB'.\n  try:   an amount of at least 256MiB, such as 4GB\n",
+        ),
+    ],
+)
+def test_an_option_that_says_nothing_sensible_is_told(small_notebook, tmp_path, option, value, told):
+    done = called("report", "--notebook", small_notebook, "--out", str(tmp_path / "out"), option, value)
+    assert (done.exit_code, done.stderr) == (2, told)
+    assert not (tmp_path / "out").exists()

@@ -348,7 +348,7 @@ def memory_bytes(text: str | None) -> int:
     n = int(float(found[1]) * _UNITS[found[2]]) if found else 0
     if n < LEAST_MEMORY:
         raise UsageError(
-            f"The engine's memory cannot be limited to '{shown(text)}'.",
+            f"Memory cannot be limited to '{shown(text)}'.",
             to_try="an amount of at least 256MiB, such as 4GB",
         )
     return n

@@ -34,7 +34,7 @@ def test_what_is_no_amount_is_told(amount):
     with pytest.raises(UsageError) as raised:
         memory_bytes(amount)
     assert str(raised.value) == (
-        f"The engine's memory cannot be limited to '{amount}'.\n  try:   an amount of at least 256MiB, such as 4GB"
+        f"Memory cannot be limited to '{amount}'.\n  try:   an amount of at least 256MiB, such as 4GB"
     )
 
 
