@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LOGS ?= 200
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +34,7 @@ test-engines: $(READY) ## count on PostgreSQL, Spark and Sail too, which it inst
 	@.ci/postgresql
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[dev,postgres,spark,sail]'; \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,postgres,spark,sail]'; fi
-	@RETENTION_KIT_LOGS=200 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/engines
+	@RETENTION_KIT_LOGS=$(LOGS) $(BIN)/python -m pytest -n 2 --dist loadgroup tests/engines
 
 bench: $(READY) ## measure counting beside hand-written SQL, pandas and Polars
 	@$(BIN)/python tests/benchmarks/bench_counts.py

@@ -126,7 +126,8 @@ def run_reports(
         finally:  # also when interrupted: the index tells what lies in the folder
             if results and not shard:
                 _written(out, lambda: write_index(out))
-            progress.end(list(results.values()), _first_headlines(out, results))
+            ended_runs = [results[job["market"]] for job in jobs if job["market"] in results]
+            progress.end(ended_runs, _first_headlines(out, results))
     return [results[run.market] for run in runs]
 
 
