@@ -6,6 +6,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 LOGS ?= 200
+ROOMS := retention_kit.counts,retention_kit.metrics,retention_kit.present.figures,retention_kit.present.tables
+WARM := JUPYTER_DEFAULT_PROVISIONER_NAME=retention-kit RETENTION_KIT_WARM_MODULES=$(ROOMS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +30,7 @@ reports: $(READY) ## a report for every market of the sample, in reports/index.h
 
 test: $(READY) ## run every test, the notebooks included
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
-	@$(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-current-env notebooks
+	@$(WARM) $(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-current-env notebooks
 
 test-engines: $(READY) ## count on PostgreSQL, Spark and Sail too, which it installs, 200 random logs on each
 	@.ci/postgresql

@@ -273,6 +273,19 @@ def test_a_folder_that_cannot_be_written_to_is_refused(small, tiny_disk):
     assert str(raised.value) == "Reports cannot be written to 'tiny'.\n  try:   a folder of your own, by --out FOLDER"
 
 
+def test_thirty_reports_in_a_row_leak_no_file_no_process_and_no_folder(small, pool, tmp_path):
+    def held() -> tuple[int, int, int]:
+        warm = psutil.Process(pool._warm.process.pid)
+        return warm.num_fds(), psutil.Process().num_fds(), sum(1 for _ in pool.folder.rglob("*"))
+
+    run_reports(small, [DENMARK], out=tmp_path / "reports", pool=pool)
+    before = held()
+    runs = [Run(f"M{n}", f"M{n}") for n in range(30)]
+    assert exit_code(run_reports(small, runs, out=tmp_path / "reports", pool=pool)) == 0
+    assert nobody_is_left(psutil.Process(pool._warm.process.pid))
+    assert held() == before
+
+
 def test_two_runs_at_once_the_second_is_told_who_is_the_first(small, pool, tmp_path):
     out, told = tmp_path / "reports", []
 
