@@ -21,8 +21,12 @@ PURCHASE_TABLES = ("holdout_counts", "spend_counts")
 """The tables of purchases; each is described at the top of its SQL file."""
 MILLION = 1_000_000
 """Predictions go into the engine as integers, in millionths."""
+MOST_PREDICTED = 1e12
+"""Above it a prediction is none."""
 
 _KEYS = ["market", "frequency", "recency", "age"]
+_NUMBERS = ["expected_orders", "value_base_minor", "own_weight"]
+_PREDICTIONS = pa.schema([("market", pa.string()), *((name, pa.int64()) for name in [*_KEYS[1:], *_NUMBERS])])
 _MOST_DIGITS = 18
 
 
@@ -84,16 +88,17 @@ def worth_counts(engine: Engine, predictions: pd.DataFrame) -> pd.DataFrame:
     ------
     DataError : a prediction that is not finite or below 0.
     """
-    numbers = ["expected_orders", "value_base_minor", "own_weight"]
-    wrong = ~(predictions[numbers] >= 0).all(axis=1) | (predictions[numbers] > 1e11).any(axis=1)
+    numbers = predictions[_NUMBERS].astype(float)
+    wrong = ~(numbers >= 0).all(axis=1) | (numbers > MOST_PREDICTED).any(axis=1)
     if wrong.any():
         raise DataError(
             "A prediction is not a number of orders or an amount.",
             found=f"{int(wrong.sum()):,} of {len(predictions):,} patterns below 0, or not finite",
             to_try="predict with a model that was fitted",
         )
-    whole = predictions[numbers].mul(MILLION).round().astype("int64")
-    engine.load("predictions", pa.Table.from_pandas(predictions[_KEYS].join(whole), preserve_index=False))
+    whole = numbers.mul(MILLION).round().astype("int64")
+    table = predictions[_KEYS].astype(dict.fromkeys(_KEYS[1:], "int64")).join(whole)
+    engine.load("predictions", pa.Table.from_pandas(table, schema=_PREDICTIONS, preserve_index=False))
     _load_bins(engine)
     return engine.collect(sql("worth_counts"))
 

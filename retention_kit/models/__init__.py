@@ -4,6 +4,7 @@ from retention_kit.models.backtest import BackTest, back_test, back_tested_model
 from retention_kit.models.fitting import Fit, Prior
 from retention_kit.models.forecasts import Forecasts, MarketForecast, laws_compared, purchase_forecasts
 from retention_kit.models.laws import LAWS
+from retention_kit.models.outlook import Outlook, acquisition_cost, outlook
 from retention_kit.models.patterns import Patterns, patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases
 from retention_kit.models.purchases import PurchaseModel, fit_purchases
@@ -28,12 +29,14 @@ __all__ = [
     "MarketForecast",
     "MarketModel",
     "NewCustomerWorth",
+    "Outlook",
     "Patterns",
     "Prior",
     "PurchaseModel",
     "Seasons",
     "ShiftedBetaGeometric",
     "SpendModel",
+    "acquisition_cost",
     "back_test",
     "back_tested_models",
     "concentration",
@@ -44,6 +47,7 @@ __all__ = [
     "laws_compared",
     "new_customer_worth",
     "no_seasons",
+    "outlook",
     "patterns",
     "payback",
     "payback_month",

@@ -151,11 +151,11 @@ def laws_compared(
     holdout, before = purchases["holdout_counts"], forecast.seasons_before
     here = {code: holdout[holdout["market"] == code]}
     rows = []
-    for law in LAWS:
+    for law in LAWS if here[code]["n_later"].sum() >= LEAST_LATER else ():
         models = back_tested_models(
             here, names={code: forecast.market.name}, split_days={code: day}, seasons={code: before}, law=law
         )
-        if code in models and here[code]["n_later"].sum() >= LEAST_LATER:
+        if code in models:
             tested = back_test(here[code], models[code], weeks=holdout_weeks, split_day=day, seasons=before)
             rows.append(
                 {

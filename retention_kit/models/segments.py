@@ -9,12 +9,12 @@ import pandas as pd
 SCORES = (2, 3, 4, 5)
 SEGMENTS = {
     "champions": "ordered lately, and often",
-    "loyal": "order often; the last time is a while ago",
+    "loyal": "order often; silent for a while",
     "growing": "ordered lately, a few times",
     "new": "ordered lately, for the first time",
-    "in between": "neither lately nor long ago, not often",
-    "slipping away": "ordered often; not for long",
-    "long gone": "ordered seldom; not for long",
+    "in between": "ordered a few times; silent for a while",
+    "slipping away": "used to order often; silent for long",
+    "long gone": "ordered seldom; silent for long",
 }
 """The segments, most valuable first, and what they are."""
 TOP_SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)

@@ -1,0 +1,147 @@
+"""What a market's forecast says of its customers: worth, payback, who is still there, the retention curve ahead.
+
+What cannot be said is absent, and `notes` says why: a forecast that is withheld says nothing of anybody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from retention_kit.config import Market
+from retention_kit.errors import MetricError
+from retention_kit.models.forecasts import MarketForecast
+from retention_kit.models.worth import (
+    WEEKS_PER_MONTH,
+    Dependence,
+    NewCustomerWorth,
+    new_customer_worth,
+    payback,
+    predictions,
+)
+
+_NOTHING = {
+    "payback": ["month", "value", "lower", "upper", "acquisition_cost", "paid_back"],
+    "predictions": [
+        *("market", "frequency", "recency", "age", "n_customers", "alive", "orders"),
+        *("expected_orders", "value_base_minor", "own_weight"),
+    ],
+    "activity": ["age", "activity", "lower", "upper"],
+}
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is forecast of a market's customers over a horizon, discounted by a yearly rate.
+
+    `worth` of a new customer, or None; `acquisition_cost`, or None, with its origin. Tables, empty where there is
+    nothing to say: `payback` by month, `predictions` by pattern, `activity` by age in months. `notes` say why something
+    is not there, by 'forecast', 'worth', 'payback'.
+    """
+
+    forecast: MarketForecast
+    horizon_weeks: int
+    yearly_rate: float
+    worth: NewCustomerWorth | None
+    acquisition_cost: float | None
+    cost_origin: str
+    payback: pd.DataFrame
+    predictions: pd.DataFrame
+    activity: pd.DataFrame
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def outlook(
+    forecast: MarketForecast,
+    rfm_counts: pd.DataFrame,
+    acquisition_counts: pd.DataFrame,
+    *,
+    horizon_weeks: int,
+    yearly_rate: float,
+    months: int,
+    min_cell: int,
+    dependence: Dependence = "refused",
+) -> Outlook:
+    """Return what a forecast says of the customers of its market.
+
+    Parameters
+    ----------
+    forecast : of the market, from `purchase_forecasts`.
+    rfm_counts, acquisition_counts : of the market.
+    horizon_weeks : how far worth reaches; the customers of now, and a new one.
+    yearly_rate : discount of a year; 0.1 is 10 %.
+    months : how far the payback and the retention curve reach.
+    min_cell : least number of customers whose mean cost is used.
+    dependence : 'accepted' multiplies orders and value even where they depend on each other.
+    """
+    market, model, spend = forecast.market, forecast.market_model, forecast.spend
+    cost, origin = acquisition_cost(acquisition_counts, market=market, min_cell=min_cell)
+    nothing = {name: pd.DataFrame(columns=columns) for name, columns in _NOTHING.items()}
+    if forecast.withheld or model is None:
+        notes = dict.fromkeys(("forecast", "worth", "payback"), forecast.withheld)
+        return Outlook(forecast, horizon_weeks, yearly_rate, None, cost, origin, **nothing, notes=notes)
+    notes: dict[str, str] = {}
+    terms = {
+        "name": market.name,
+        "yearly_rate": yearly_rate,
+        "gross_margin": market.gross_margin,
+        "dependence": dependence,
+    }
+    worth, paid = None, nothing["payback"]
+    if spend is None:
+        notes["worth"] = notes["payback"] = forecast.notes["spend"]
+    else:
+        try:
+            in_money = {**terms, "minor_per_unit": market.minor_per_unit}
+            worth = new_customer_worth(model.model, spend, weeks=horizon_weeks, **in_money)
+            if cost is None or market.gross_margin is None:
+                notes["payback"] = f"{market.name}: no acquisition cost, or no gross margin, is known."
+            else:
+                paid = payback(model.model, spend, acquisition_cost=cost, months=months, **in_money)
+        except MetricError as error:
+            notes["worth"] = notes["payback"] = error.what
+    ahead = predictions(
+        rfm_counts,
+        model.model,
+        spend if worth is not None else None,
+        seasons=forecast.seasons,
+        as_of_day=forecast.as_of_day,
+        weeks=horizon_weeks,
+        **terms,
+    )
+    return Outlook(
+        forecast,
+        horizon_weeks,
+        yearly_rate,
+        worth,
+        cost,
+        origin,
+        payback=paid,
+        predictions=ahead,
+        activity=_activity(forecast, months=months),
+        notes=notes,
+    )
+
+
+def acquisition_cost(acquisition_counts: pd.DataFrame, *, market: Market, min_cell: int) -> tuple[float | None, str]:
+    """Return what a customer cost to win, in units of currency, and where that comes from; None where it is not known.
+
+    The mean over the customers whose cost is known, where they are enough; else as stated for the market.
+    """
+    n_with_cost = int(acquisition_counts["n_with_cost"].sum())
+    if n_with_cost >= min_cell:
+        cost = float(acquisition_counts["cost_minor"].sum()) / n_with_cost / market.minor_per_unit
+        return cost, f"mean of the {n_with_cost:,} customers whose cost is known"
+    if market.acquisition_cost is not None:
+        return float(market.acquisition_cost), "as stated for the market"
+    return None, "not known"
+
+
+def _activity(forecast: MarketForecast, *, months: int) -> pd.DataFrame:
+    """Return the share of a cohort that orders in each month after its own.
+
+    Customers come, on average, in the middle of their month: the k-th month after it is the ages k − ½ to k + ½.
+    """
+    ages = range(1, months + 1)
+    periods = [((age - 0.5) * WEEKS_PER_MONTH, (age + 0.5) * WEEKS_PER_MONTH) for age in ages]
+    return forecast.market_model.model.activity(periods).assign(age=list(ages))[_NOTHING["activity"]]
