@@ -7,6 +7,7 @@ kernels and workers are started as ordinary programs.
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,8 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
+
+import psutil
 
 SOCKET_VARIABLE = "RETENTION_KIT_WARM"
 """The environment variable that tells a worker where the warm process listens."""
@@ -32,6 +36,12 @@ _INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 _LONGEST_WARM_UP = 120.0
 _LONGEST_PATH = 90  # of a socket's folder: a socket's whole path has at most 107 bytes
 _SIGNAL_OF_KILL = -9
+
+
+SHORT = "/tmp"
+"""Where a folder has a short path."""
+
+_NAME, _OWNER = "retention-kit-", "owner"
 
 
 class RefusedForkError(RuntimeError):
@@ -160,9 +170,10 @@ class Warm:
         if not sys.platform.startswith("linux"):
             raise RefusedForkError(f"processes are not forked on {sys.platform}")
         self._refused: str | None = None
+        self._folder = folder
         # the path of a socket must be short, and a folder for temporary files need not be
-        place = folder if len(str(folder)) < _LONGEST_PATH else Path(tempfile.mkdtemp(prefix="rk-", dir="/tmp"))
-        self._path = str(place / f"warm-{os.urandom(4).hex()}")
+        self._place = folder if len(str(folder)) < _LONGEST_PATH else own_folder(SHORT)
+        self._path = str(self._place / f"warm-{os.urandom(4).hex()}")
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(self._path)
             os.chmod(self._path, 0o600)
@@ -176,7 +187,7 @@ class Warm:
                 pass_fds=[listening.fileno()],
                 start_new_session=True,  # Ctrl-C is for the one that started it
             )
-            folders = sorted({str(folder), str(place)})
+            folders = sorted({str(folder), str(self._place)})
             told = {"modules": list(modules), "prepare": list(prepare), "folders": folders}
             self._tell({**told, "listening": listening.fileno()})
 
@@ -209,6 +220,8 @@ class Warm:
             self.process.kill()
             self.process.wait()
         Path(self._path).unlink(missing_ok=True)
+        if self._place != self._folder:
+            shutil.rmtree(self._place, ignore_errors=True)
 
     def _tell(self, told: Mapping[str, Any]) -> None:
         try:
@@ -229,6 +242,34 @@ class Warm:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def own_folder(parent: str | None = None) -> Path:
+    """Return a new folder, readable by this user alone, which says whose it is; in the one for temporary files."""
+    folder = Path(tempfile.mkdtemp(prefix=_NAME, dir=parent))
+    (folder / _OWNER).write_text(_identity(os.getpid()), encoding="ascii")
+    return folder
+
+
+def sweep() -> None:
+    """Remove the folders of processes that were killed before they could."""
+    for folder in {Path(parent) / name for parent in (tempfile.gettempdir(), SHORT) for name in _ours(parent)}:
+        with suppress(OSError, ValueError, IndexError):
+            owner = (folder / _OWNER).read_text(encoding="ascii")
+            if folder.stat().st_uid == os.getuid() and owner != _identity(int(owner.split()[0])):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ours(parent: str) -> list[str]:
+    return [path.name for path in Path(parent).glob(f"{_NAME}*")]
+
+
+def _identity(pid: int) -> str:
+    """Return what tells a process from all others, also from a later one with its number."""
+    try:
+        return f"{pid} {psutil.Process(pid).create_time()}"
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def forked(

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from retention_kit.run.forks import SOCKET_VARIABLE, Forked, RefusedForkError, Warm, forked
+from retention_kit.run.forks import SOCKET_VARIABLE, Forked, RefusedForkError, Warm, forked, own_folder, sweep
 
 WORKER, PREPARE = "retention_kit.run.worker", "retention_kit.run.page:prepared"
 MEMORY_VARIABLE = "RETENTION_KIT_RUN_BYTES"
@@ -36,7 +36,6 @@ MOST_WARM_STARTS = 3
 """How often a warm process that ended is replaced before runs are started as ordinary programs."""
 
 _POLL_SECONDS = 0.02
-_NAME = "retention-kit-"
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,7 @@ class Pool:
     def __init__(self, modules: Iterable[str], *, root: Path, say: Callable[[str], object]) -> None:
         self._modules, self._root, self._say = [WORKER, *modules], root, say
         sweep()
-        self.folder = Path(tempfile.mkdtemp(prefix=_NAME))  # readable by its owner alone
-        (self.folder / "owner").write_text(_identity(os.getpid()), encoding="ascii")
+        self.folder = own_folder()
         self._n_starts = 0
         self._warm: Warm | None = None
         self._start_warm()
@@ -191,23 +189,6 @@ class Pool:
             os.close(reads)
         process.stdin = os.fdopen(writes, "wb")
         return process
-
-
-def sweep() -> None:
-    """Remove folders of runs whose process was killed before it could."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_NAME}*"):
-        with suppress(OSError):
-            owner = (folder / "owner").read_text(encoding="ascii")
-            if folder.stat().st_uid == os.getuid() and owner != _identity(int(owner.split()[0])):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _identity(pid: int) -> str:
-    """Return what tells a process from all others, also from a later one with its number."""
-    try:
-        return f"{pid} {psutil.Process(pid).create_time()}"
-    except psutil.NoSuchProcess:
-        return ""
 
 
 def _environment(folder: Path, *, limits: Limits) -> dict[str, str]:

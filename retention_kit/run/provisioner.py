@@ -6,17 +6,16 @@ Where there is no warm process, or it cannot fork, a kernel is started as ever.
 import asyncio
 import atexit
 import os
+import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
-from retention_kit.run.forks import SOCKET_VARIABLE, Forked, RefusedForkError, Warm, forked
+from retention_kit.run.forks import SOCKET_VARIABLE, Forked, RefusedForkError, Warm, forked, own_folder
 from retention_kit.run.processes import MEMORY_VARIABLE
 from retention_kit.run.warm import KERNEL_ENTRY
 
@@ -80,7 +79,8 @@ def listening_at(env: Mapping[str, str]) -> str:
 @cache
 def _own_warm(modules: str) -> str:
     """Start a warm process that lasts as long as this one; return where it listens, empty where it cannot fork."""
-    folder = Path(tempfile.mkdtemp(prefix="retention-kit-"))
+    folder = own_folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         warm = Warm(modules.split(","), folder=folder)
         atexit.register(warm.close)
@@ -92,7 +92,8 @@ def _own_warm(modules: str) -> str:
 
 def _is_ours(cmd: list[str]) -> bool:
     """Return whether a command starts an IPython kernel of this Python."""
-    return os.path.realpath(cmd[0]) == os.path.realpath(sys.executable) and "ipykernel_launcher" in cmd
+    # not resolved: the Pythons of two environments may be links to one
+    return os.path.abspath(cmd[0]) == os.path.abspath(sys.executable) and "ipykernel_launcher" in cmd
 
 
 def _forked_kernel(path: str, cmd: list[str], env: Mapping[str, str], *, cwd: str | None) -> Forked:

@@ -18,8 +18,8 @@ import pytest
 
 from retention_kit.errors import UsageError
 from retention_kit.run import Limits, Run, exit_code, pool_for, read_notebook, run_reports, unfinished
-from retention_kit.run.forks import RefusedForkError, Warm
-from retention_kit.run.processes import Pool, sweep
+from retention_kit.run.forks import RefusedForkError, Warm, sweep
+from retention_kit.run.processes import Pool
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals and limits as Linux has them")
 
@@ -418,6 +418,18 @@ def test_a_folder_of_a_run_that_was_killed_is_swept_and_that_of_a_living_one_sta
     sweep()
     assert sorted(path.name for path in temporary.iterdir()) == ["retention-kit-foreign", "retention-kit-living"]
     shutil.rmtree(living)
+
+
+def test_a_folder_for_temporary_files_with_a_long_name_is_no_obstacle(small, tmp_path, monkeypatch):
+    deep = tmp_path / "/".join(["deep" * 10] * 4)
+    deep.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    before = {path.name for path in Path("/tmp").glob("retention-kit-*")}
+    with pool_for(read_notebook(small), say=print) as pool:
+        assert len(pool._warm.path) < 107
+        assert run_reports(small, [DENMARK], out=tmp_path / "reports", pool=pool)[0].status == "fresh"
+    assert {path.name for path in Path("/tmp").glob("retention-kit-*")} <= before
+    assert not list(deep.iterdir())
 
 
 def test_sigterm_ends_everything_in_three_seconds(small, tmp_path, temporary, notebook_file):
