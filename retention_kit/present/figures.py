@@ -37,6 +37,7 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 12,
+    "axes.titley": 1.0,  # else every drawing measures all labels to see whether one is in its way
     "axes.titleweight": "bold",
     "figure.dpi": 100,
     "figure.facecolor": "white",

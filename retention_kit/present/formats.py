@@ -3,11 +3,12 @@
 import re
 from copy import copy
 from datetime import date
+from functools import cache
 
 import pandas as pd
 from babel import Locale
 from babel.dates import format_date
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import NumberPattern, format_currency, format_decimal
 
 ABSENT = "–"
 LOCALE = "en"
@@ -21,10 +22,17 @@ def percent(share: float | None, *, digits: int = 1, locale: str = LOCALE) -> st
     """
     if share is None or pd.isna(share):
         return ABSENT
+    pattern, parsed = _percent_pattern(digits, locale)
+    return pattern.apply(share, parsed)
+
+
+@cache
+def _percent_pattern(digits: int, locale: str) -> tuple[NumberPattern, Locale]:
+    """Return the locale's own pattern with so many decimals: finding it takes longer than writing a number by it."""
     parsed = Locale.parse(locale)
     pattern = copy(parsed.percent_formats[None])
     pattern.frac_prec = (digits, digits)
-    return pattern.apply(share, parsed)
+    return pattern, parsed
 
 
 def points(difference: float, *, digits: int = 1, locale: str = LOCALE) -> str:
