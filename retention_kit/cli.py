@@ -328,6 +328,40 @@ def index(*, folder: Path | None) -> None:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any that is free.")
+def serve(*, folder: Path | None, port: int) -> None:
+    """Show a folder of reports in the browser of this machine, and of no other.
+
+    \b
+    Examples:
+      retention-kit serve
+      retention-kit serve reports/mycompany --port 0
+    """
+    from retention_kit.config import project_root
+    from retention_kit.run.serve import serve as serve_reports
+
+    serve_reports(folder or project_root() / "reports", port=port, say=click.echo)
+
+
+@main.command("new-notebook")
+@click.argument("question")
+def new_notebook(*, question: str) -> None:
+    """Start a notebook for a question of your own: in house style, run on the sample, ready for `report --notebook`.
+
+    \b
+    Examples:
+      retention-kit new-notebook "Do members order more?"
+      retention-kit report --notebook notebooks/do_members_order_more.ipynb --market DK
+    """
+    from retention_kit.config import project_root
+    from retention_kit.run.questions import new_question
+
+    path = new_question(question, folder=project_root() / "notebooks")
+    click.echo(f"{path}\n`jupyter lab` opens it; `make notebooks` stores what it shows after a change.")
+
+
+@main.command()
 @click.argument("kind", type=click.Choice(["cron", "github", "airflow"]))
 def schedule(*, kind: str) -> None:
     """Print an example of how reports are made by themselves, to be copied and changed.

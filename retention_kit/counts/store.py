@@ -3,9 +3,9 @@
 One folder for each combination of data, profile, `as_of`, grains and counting files, named by their hash,
 written whole or not at all.
 
-Orders that are added are counted together with all others, not by themselves: they come with a later `as_of`, which moves
-the open gaps, ages and activity of everybody; and where `as_of` stays, the history of those they touch has to be read and
-keyed all the same, which is a third of counting everything.
+Orders that are added are counted together with all others, not by themselves: they come with a later `as_of`, which
+moves the open gaps, ages and activity of everybody; and where `as_of` stays, the history of those they touch has to be
+read and keyed all the same, which is a third of counting everything.
 """
 
 import hashlib
