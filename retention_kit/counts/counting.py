@@ -38,6 +38,7 @@ COUNTS_TABLES = (
     "bucket_counts",
     "cut_counts",
     "experiment_counts",
+    "experiment_bucket_counts",
     "acquisition_counts",
     "left_out_counts",
 )
@@ -62,6 +63,7 @@ _OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts")
 """Tables that are sums over customers, each of whom is counted by his own entries alone."""
 _OF_RAW_TABLES = ("cut_counts",)
 """Of these, the tables that ask the orders for what the ledger leaves out."""
+_OF_EXPERIMENTS = {"experiment_counts", "experiment_bucket_counts"}
 _KEYS = {
     "market",
     "grain",
@@ -227,6 +229,12 @@ def counts_in(
         if table not in COUNTS_TABLES:
             raise unknown_name("counts table", table, COUNTS_TABLES)
     _ledger(engine, source, as_of=as_of, grains=grains)
+    if _OF_EXPERIMENTS & set(tables):
+        engine.create("assigned_customers", sql("assigned_customers"))
+        bucket = f"{_BUCKETS[engine.dialect]} % 200 AS bucket"
+        engine.create(
+            "assigned_buckets", f"SELECT customer_id, {bucket} FROM (SELECT DISTINCT customer_id FROM assignments) AS a"
+        )
     found = {table: engine.collect(sql(table)) for table in tables if table not in _OF_CUSTOMERS}
     if not set(tables) & set(_OF_RAW_TABLES):
         engine.drop("orders")

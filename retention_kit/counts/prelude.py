@@ -38,7 +38,6 @@ LANDMARK_DAYS = {"support": 30, "loyalty": 30}
 HORIZONS = (30, 60, 90, 180)
 WINDOWS = (30, 45, 60, 75, 90, 120, 150, 180, 270, 365)
 """Activity windows in days by which the base of the last closed period is counted."""
-OUTCOME_HORIZON = 60
 PATTERN_DAYS = 7
 AGE_EDGES = (0, 1, 8, 15, 30, 31, 60, 61, 90, 91, 120, 150, 180, 181, 365, 366)
 """First days of the stretches of a customer's age in which returns are counted; a profile's brackets add to them."""
@@ -340,4 +339,3 @@ def _constants(engine: Engine, source: Source) -> None:
     engine.load_rows("cuts", [{"cut": cut, "landmark_days": LANDMARK_DAYS.get(cut, 0)} for cut in CUTS])
     engine.load_rows("horizons", [{"horizon_days": days} for days in HORIZONS])
     engine.load_rows("windows", [{"window_days": days} for days in WINDOWS])
-    engine.load_rows("outcome_horizon", [{"horizon_days": OUTCOME_HORIZON}])

@@ -69,9 +69,8 @@ def test_members_differ_by_more_than_membership_does(sample_counts):
 
 
 def test_the_incentive_to_stay_has_the_planted_effect(sample_counts):
-    found = readout(
-        sample_counts.tables["experiment_counts"], experiment="stay-2025", treatment="incentive", control="control"
-    )
+    rows = sample_counts.tables["experiment_counts"].query("horizon_days == 60")
+    found = readout(rows, experiment="stay-2025", treatment="incentive", control="control")
     assert found.sample_ratio_p > 0.01
     assert found.lower < TRUTH["effects"]["incentive"]["effect"] < found.upper
     assert found.p < 1e-9
