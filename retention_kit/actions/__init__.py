@@ -1,5 +1,6 @@
 """What to do: who is leaving, what keeps customers, and whether a test worked."""
 
+from retention_kit.actions.answers import Intention, intention, net_promoter_score
 from retention_kit.actions.experiments import (
     Readout,
     Trial,
@@ -15,6 +16,7 @@ from retention_kit.actions.pooling import Pooled, pooled, pooled_difference
 
 __all__ = [
     "Baseline",
+    "Intention",
     "Pooled",
     "Readout",
     "Trial",
@@ -22,7 +24,9 @@ __all__ = [
     "baseline",
     "effect_for_size",
     "holm",
+    "intention",
     "mean_difference",
+    "net_promoter_score",
     "plan",
     "pooled",
     "pooled_difference",

@@ -1,22 +1,13 @@
 -- assigned_customers: each customer of each experiment, in the arm he was first put in; stays in the engine, never collected.
--- In:  assignments, customers (from ingest), customer_keys, ledger, markets.
+-- In:  assignments (from ingest), customer_homes, markets.
 -- Out: one row per experiment and customer assigned before as_of: market, of the customer's record, else of his orders; arm and
 --      assigned_us, of his first assignment; n_arms, how many arms he was put in before as_of; as_of_us.
-WITH homes AS (
-    SELECT customer_id, COALESCE(MIN(home), MIN(market)) AS market
-    FROM (
-        SELECT customer_id, market AS home, CAST(NULL AS VARCHAR) AS market FROM customers
-        UNION ALL
-        SELECT i.customer_id, NULL AS home, l.market FROM ledger AS l JOIN customer_keys AS i ON i.customer = l.customer
-    ) AS records
-    GROUP BY customer_id
-),
-known AS (
+WITH known AS (
     SELECT
         a.experiment, h.market, a.customer_id, a.arm, a.assigned_us, m.as_of_us,
         ROW_NUMBER() OVER (PARTITION BY a.experiment, a.customer_id ORDER BY a.assigned_us, a.arm) AS nth
     FROM assignments AS a
-    JOIN homes AS h ON h.customer_id = a.customer_id
+    JOIN customer_homes AS h ON h.customer_id = a.customer_id
     JOIN markets AS m ON m.market = h.market
     WHERE a.assigned_us < m.as_of_us
 ),

@@ -39,6 +39,8 @@ COUNTS_TABLES = (
     "cut_counts",
     "experiment_counts",
     "experiment_bucket_counts",
+    "answer_counts",
+    "answering_counts",
     "acquisition_counts",
     "left_out_counts",
 )
@@ -64,6 +66,7 @@ _OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts")
 _OF_RAW_TABLES = ("cut_counts",)
 """Of these, the tables that ask the orders for what the ledger leaves out."""
 _OF_EXPERIMENTS = {"experiment_counts", "experiment_bucket_counts"}
+_OF_HOMES = _OF_EXPERIMENTS | {"answer_counts", "answering_counts"}
 _KEYS = {
     "market",
     "grain",
@@ -229,6 +232,8 @@ def counts_in(
         if table not in COUNTS_TABLES:
             raise unknown_name("counts table", table, COUNTS_TABLES)
     _ledger(engine, source, as_of=as_of, grains=grains)
+    if _OF_HOMES & set(tables):
+        engine.create("customer_homes", sql("customer_homes"))
     if _OF_EXPERIMENTS & set(tables):
         engine.create("assigned_customers", sql("assigned_customers"))
         bucket = f"{_BUCKETS[engine.dialect]} % 200 AS bucket"
