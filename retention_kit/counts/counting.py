@@ -35,6 +35,7 @@ COUNTS_TABLES = (
     "window_counts",
     "retained_revenue_counts",
     "converted_counts",
+    "mover_counts",
     "bucket_counts",
     "cut_counts",
     "experiment_counts",

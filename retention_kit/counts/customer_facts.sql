@@ -1,8 +1,8 @@
 -- customer_facts: what is known of each customer and his first kept order; stays in the engine, never collected.
--- In:  ledger, customer_keys, orders, customers, tickets (from ingest), markets.
+-- In:  ledger, customer_keys, orders, customers, tickets (from ingest), markets, day_seasons.
 -- Out: one row per market and customer: first_day, second_day (second day with a kept order, or NULL),
 --      observed_days from the first order to as_of; and, as text, NULL where the data do not say:
---      payment_method, channel, coupon, first_delivery of the first order; acquisition_channel, language, referred of the customer;
+--      payment_method, channel, coupon, first_delivery, season of the first order; acquisition_channel, language, referred of the customer;
 --      first_contact: was the first contact, up to a day after the first order, in his own language; support: was his first
 --      question of the 30 days after the first order answered within 24 hours; loyalty: had he joined by day 30.
 --      Nothing is told that as_of does not know; support and loyalty are to be read from day 30 on.
@@ -70,6 +70,7 @@ SELECT
     CASE WHEN o.delivered_us >= f.as_of_us OR o.promised_us IS NULL THEN NULL
         WHEN o.delivered_us > o.promised_us THEN 'late'
         WHEN o.delivered_us IS NOT NULL THEN 'on time' END AS first_delivery,
+    s.season,
     c.acquisition_channel,
     c.language,
     CASE WHEN k.n_referred = 0 OR c.customer_id IS NULL THEN NULL
@@ -82,6 +83,7 @@ SELECT
         WHEN c.loyalty_joined_us < f.first_us + 2592000000000 THEN 'joined within 30 days' ELSE 'not joined' END AS loyalty
 FROM firsts AS f
 CROSS JOIN known AS k
+LEFT JOIN day_seasons AS s ON s.day = f.first_day
 LEFT JOIN first_orders AS o ON o.market = f.market AND o.customer_id = f.customer_id AND o.nth = 1
 LEFT JOIN customers AS c ON c.market = f.market AND c.customer_id = f.customer_id
 LEFT JOIN contacts AS t ON t.market = f.market AND t.customer_id = f.customer_id AND t.nth = 1

@@ -14,6 +14,7 @@ WITH valued AS (
             WHEN 'coupon' THEN f.coupon
             WHEN 'first_delivery' THEN f.first_delivery
             WHEN 'acquisition_channel' THEN f.acquisition_channel
+            WHEN 'season' THEN f.season
             WHEN 'language' THEN f.language
             WHEN 'referred' THEN f.referred
             WHEN 'first_contact' THEN f.first_contact

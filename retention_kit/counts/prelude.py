@@ -26,6 +26,7 @@ CUTS = (
     "channel",
     "coupon",
     "first_delivery",
+    "season",
     "acquisition_channel",
     "language",
     "referred",
@@ -33,6 +34,7 @@ CUTS = (
     "support",
     "loyalty",
 )
+SEASONS = ("January to March", "April to June", "July to September", "October to December")
 LANDMARK_DAYS = {"support": 30, "loyalty": 30}
 """The days after the first order by which a cut is known; who came back before them is in neither group."""
 HORIZONS = (30, 60, 90, 180)
@@ -77,6 +79,7 @@ def prepare(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
     engine.load_rows("utc_offsets", offsets)
     engine.load_rows("market_offsets", _side_by_side(offsets))
     engine.load("period_days", _period_days(grains, days))
+    engine.load_rows("day_seasons", [{"day": day, "season": SEASONS[(date_of(day).month - 1) // 3]} for day in days])
     engine.load("age_days", _age_days(age_edges(source), days))
     engine.load_rows("periods", _periods(grains, first=date_of(days[0]), last=date_of(days[-1])))
     _constants(engine, source)

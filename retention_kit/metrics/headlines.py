@@ -6,8 +6,18 @@ from typing import Any
 import pandas as pd
 
 from retention_kit.config import Market
-from retention_kit.metrics import base, orders
-from retention_kit.metrics.headline import LABELS, Headline, headline, money_interval, share_headline, window_of
+from retention_kit.metrics import base, cadence, orders
+from retention_kit.metrics.headline import (
+    LABELS,
+    LEAST_FOR_MONEY,
+    Headline,
+    headline,
+    money_interval,
+    share_headline,
+    window_of,
+)
+from retention_kit.metrics.intervals import CONF_LEVEL
+from retention_kit.metrics.revenue import revenue_retention_intervals
 from retention_kit.metrics.worth import worth_headlines
 from retention_kit.periods import first_date
 
@@ -24,8 +34,10 @@ def headlines(
     found = [
         *_of_orders(tables, market=market, as_of=as_of),
         *_of_the_base(tables["activity_counts"], as_of=as_of, grain=base_grain, market=market),
+        _own_window(tables, as_of=as_of),
     ]
     if "revenue_minor" in tables["order_counts"]:
+        found += _of_kept_revenue(tables["retained_revenue_counts"], as_of=as_of, grain=base_grain)
         found += worth_headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
     by_id = {headline.id: headline.unless_small(min_cell) for headline in found}
     return [by_id[name] for name in LABELS if name in by_id]
@@ -97,6 +109,43 @@ def _yearly_frequency(tables: Mapping[str, pd.DataFrame], *, history_days: int, 
         **money_interval(tables, grain="last_year", numerator="n_orders", denominator="n_customers"),
         **facts,
     )
+
+
+def _own_window(tables: Mapping[str, pd.DataFrame], *, as_of: str) -> Headline:
+    """Return the activity window that the market's own gaps between orders give; n is of customers."""
+    history = tables["order_counts"].query("grain == 'history'").iloc[0]
+    window = cadence.activity_window(tables["gap_counts"]).iloc[0]
+    interval = window[["from_days", "to_days"]]
+    ends = {} if interval.isna().any() else {"lower": float(interval.iloc[0]), "upper": float(interval.iloc[1])}
+    return headline(
+        "activity_window",
+        window["activity_window"],
+        unit="days",
+        window=window_of(history),
+        as_of=as_of,
+        n=int(history["n_customers"]),
+        note=f"90% of the gaps that close within {window['within_days']} days do so in this time",
+        **(ends | {"conf_level": CONF_LEVEL} if ends else {}),
+    )
+
+
+def _of_kept_revenue(retained_revenue_counts: pd.DataFrame, *, as_of: str, grain: str) -> Iterator[Headline]:
+    """Yield what the customers of the period before spent in the last closed one, net and gross of growth."""
+    rates = revenue_retention_intervals(retained_revenue_counts.query("grain == @grain"))
+    for row in rates.itertuples():
+        first, after = (first_date(row.period + step, grain=grain) for step in (0, 1))
+        sure = row.n >= LEAST_FOR_MONEY
+        interval = {"lower": float(row.lower), "upper": float(row.upper), "conf_level": CONF_LEVEL} if sure else {}
+        yield headline(
+            row.rate,
+            row.value,
+            unit="ratio",
+            window=f"{first} to {after}",
+            as_of=as_of,
+            n=int(row.n),
+            note=f"of those who ordered in the {grain} before; who came back after a pause is not in it",
+            **interval,
+        )
 
 
 def _of_the_base(activity_counts: pd.DataFrame, *, as_of: str, grain: str, market: Market) -> Iterator[Headline]:

@@ -196,18 +196,18 @@ def bracket_retention(
     return share_columns(table, "bracket_retention", count="n_returned", n="n_observed", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: ordered on day d or later / observed to day d")
+@metric(unit="share of customers", range=(0, 1), source="by definition: ordered on day d or later / observed past d")
 def retention_from_day(
     return_counts: pd.DataFrame, *, days: Sequence[int] = (30, 60, 90, 180), conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:
-    """Share of customers with a kept order on day d of their age or on any later one, of those whose day d has begun.
+    """Share of customers with a kept order on day d of their age or on any later one, of those whose day d is over.
 
     Unbounded: what comes after `as_of` is not in it, so that it grows with the time that customers are observed.
 
     Parameters
     ----------
     return_counts : (n_cells, 6), from `counts.return_counts`.
-    days : first days of stretches that were counted.
+    days : first days of stretches that were counted; of a stretch of several days, all must be over.
 
     Returns
     -------
@@ -217,7 +217,7 @@ def retention_from_day(
     ------
     MetricError : a day lies within a stretch of days that was counted as one.
     """
-    rows = [_bracket(return_counts, day, _ENDLESS, observed_from=day) for day in days]
+    rows = [_bracket(return_counts, day, _ENDLESS, observed_from=day + 1) for day in days]
     table = pd.concat(rows, ignore_index=True).sort_values("market", kind="stable", ignore_index=True)
     table = table.drop(columns="last_day")
     return share_columns(table, "retention_from_day", count="n_returned", n="n_observed", conf_level=conf_level)

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from retention_kit.config import Market
+from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
-from retention_kit.metrics import base, differences, orders, retention
+from retention_kit.metrics import base, cadence, differences, orders, retention, revenue
+from retention_kit.metrics.changes import IN_A_YEAR, NO_CHANGE, Reading, where_it_changed
+from retention_kit.metrics.group import compared_shares, market_shares
 from retention_kit.metrics.headline import Headline
 from retention_kit.metrics.headlines import headlines
-from retention_kit.metrics.suppression import hide_small
+from retention_kit.metrics.sensitivity import sensitivity
+from retention_kit.metrics.suppression import hide_near, hide_small
+from retention_kit.metrics.survival import kaplan_meier, survival_at
 from retention_kit.periods import label
 
 _CELLS: dict[str, dict[str, list[str]]] = {
@@ -27,6 +31,18 @@ _CELLS: dict[str, dict[str, list[str]]] = {
 """Each table's columns of customers, the columns that name its rows, and which of its rows add up to a total."""
 
 
+_NESTED: dict[str, dict] = {
+    "brackets": {"n": "n_observed", "keys": ["first_day", "last_day"]},
+    "windows": {"n": "n_start", "keys": ["window_days"]},
+    "next_order": {"n": "n", "keys": ["nth"]},
+    "sensitivity": {"n": "n", "keys": ["question", "definition", "kind"]},
+}
+"""The same of tables whose rows hold each other's customers: two of them must not differ by a few."""
+
+_STEP_DAYS = 30
+"""Days between two points of the survival curve that is shown."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """The headlines and tables of one market, as of one instant."""
@@ -38,6 +54,8 @@ class Sheet:
     base_grain: str
     headlines: Mapping[str, Headline]
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    refund_policy: str = ""
+    reading: Reading = NO_CHANGE
 
 
 def market_sheet(
@@ -48,6 +66,8 @@ def market_sheet(
     grain: str,
     base_grain: str,
     min_cell: int,
+    everywhere: Mapping[str, pd.DataFrame] | None = None,
+    refund_policy: str = "",
 ) -> Sheet:
     """Return the sheet of one market from its counts tables.
 
@@ -59,12 +79,15 @@ def market_sheet(
     grain : length of the periods of cohorts and trends.
     base_grain : length of the periods over which customers are retained or lost.
     min_cell : least number of customers about whom a rate is shown.
+    everywhere : the counts tables of all markets, to compare this one with; compared with none where not given.
+    refund_policy : when a refund counts, `order` or `processed`, to be told beside the definitions.
 
     Raises
     ------
-    MetricError : the customer sets do not add up (E = R + N + X, S = R + L).
+    MetricError : the customer sets do not add up (E = R + N + X, S = R + L), or the revenue bridge does not close.
     """
     reconcile(tables["activity_counts"])
+    reconcile_revenue(tables["revenue_counts"])
     shown = {
         "active_base": _active_base(tables["activity_counts"], grain=base_grain),
         "cohort_retention": _cohorts(tables["cohort_counts"], grain=grain),
@@ -76,7 +99,16 @@ def market_sheet(
     hidden["pooled_retention"] = hide_small(pooled, **_CELLS["pooled_retention"], min_cell=min_cell)
     found = headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
     ordered = {name: hidden[name] for name in _CELLS}
-    return Sheet(market, as_of, min_cell, grain, base_grain, {h.id: h for h in found}, ordered)
+    customers = tables["order_counts"].query("grain == 'history'")["n_customers"].iloc[0]
+    grains = (grain, base_grain)
+    ordered |= _nested(tables, market=market, customers=int(customers), grains=grains, min_cell=min_cell)
+    ordered["survival"] = _survival(tables["lifetime_counts"], min_cell=min_cell)
+    ordered["compared"] = _compared(everywhere, market=market, grains=grains, min_cell=min_cell)
+    if "revenue_minor" in tables["order_counts"]:
+        ordered |= _revenue(tables, market=market, grain=base_grain, min_cell=min_cell)
+    reading = _reading(tables["cohort_counts"], ordered["cohort_retention"], grain=grain)
+    by_id = {headline.id: headline for headline in found}
+    return Sheet(market, as_of, min_cell, grain, base_grain, by_id, ordered, refund_policy, reading)
 
 
 def reconcile(activity_counts: pd.DataFrame) -> None:
@@ -97,6 +129,119 @@ def reconcile(activity_counts: pd.DataFrame) -> None:
             found=f"{row['market']}, {label(row['period'], grain=row['grain'])}, rule {row['rule']}: {counts}",
             to_try="count again without the counts store; if it stays, report it: it is a fault of the kit",
         )
+
+
+def reconcile_revenue(revenue_counts: pd.DataFrame) -> None:
+    """Check that revenue adds up: opening + expansion − contraction − lapsed + reactivated + new = closing.
+
+    Raises
+    ------
+    MetricError : it does not, with the amounts of the first period in which it does not.
+    """
+    if "opening_minor" not in revenue_counts:
+        return
+    sums = revenue_counts[["opening_minor", "expansion_minor", "reactivated_minor", "new_minor"]].sum(axis=1)
+    sums -= revenue_counts[["contraction_minor", "lapsed_minor"]].sum(axis=1)
+    wrong = revenue_counts[sums != revenue_counts["closing_minor"]]
+    if len(wrong):
+        row = wrong.iloc[0]
+        amounts = ", ".join(f"{name} {row[name]}" for name in wrong if name.endswith("_minor"))
+        raise MetricError(
+            "The revenue of a period does not add up: "
+            "opening + expansion − contraction − lapsed + reactivated + new = closing must hold.",
+            found=f"{row['market']}, {label(row['period'], grain=row['grain'])}: {amounts}",
+            to_try="count again without the counts store; if it stays, report it: it is a fault of the kit",
+        )
+
+
+def _nested(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    market: Market,
+    customers: int,
+    grains: tuple[str, str],
+    min_cell: int,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables whose rows hold each other's customers, and none that differs by a few from what is shown."""
+    grain, base_grain = grains
+    windows = base.retention_by_window(tables["window_counts"].query("grain == @base_grain"))
+    following = cadence.next_order_share(tables["gap_counts"].query("nth < 5"))
+    shown = {
+        "brackets": retention.bracket_retention(tables["return_counts"]).drop(columns="market"),
+        "windows": windows.drop(columns=["market", "grain", "period", "n_end"]),
+        "next_order": following.drop(columns=["market", "n_days"]),
+        "sensitivity": sensitivity(
+            tables, grain=grain, base_grain=base_grain, activity_window_days=market.activity_window_days
+        ),
+    }
+    totals = {"brackets": [customers], "sensitivity": [customers]}
+    return {
+        name: hide_near(table, **_NESTED[name], min_cell=min_cell, totals=totals.get(name, ()))
+        for name, table in shown.items()
+    }
+
+
+def _survival(lifetime_counts: pd.DataFrame, *, min_cell: int) -> pd.DataFrame:
+    """Return the survival of customers every thirty days, as long as enough of them are observed."""
+    lives = lifetime_counts[lifetime_counts["kind"] == "orders"]
+    columns = ["duration_days", "n", "survival", "lower", "upper", "hidden"]
+    n = int(lives[["n_ended", "n_running"]].sum().sum())
+    if n < min_cell:
+        return pd.DataFrame(columns=columns)
+    curve = kaplan_meier(lives, duration="duration_days", n_ended="n_ended", n_running="n_running")
+    last = curve.loc[curve["n_at_risk"] >= min_cell, "duration"].iloc[-1]
+    days = list(range(0, int(last) + 1, _STEP_DAYS))
+    ends = {name: survival_at(curve, days, column=name) for name in ("survival", "lower", "upper")}
+    return pd.DataFrame({"duration_days": days, "n": n, **ends, "hidden": False})
+
+
+def _compared(
+    everywhere: Mapping[str, pd.DataFrame] | None, *, market: Market, grains: tuple[str, str], min_cell: int
+) -> pd.DataFrame:
+    """Return the shares of this market beside those of all others that are large enough to be shown."""
+    if everywhere is None or market.code == GROUP:
+        return compared_shares(pd.DataFrame(columns=["market", "metric", "count", "n"]))
+    codes = [code for code in everywhere["order_counts"]["market"].unique() if code != GROUP]
+    shares = market_shares(everywhere, markets=codes, grain=grains[0], base_grain=grains[1])
+    found = compared_shares(shares[shares["n"] >= min_cell])
+    counts = found.groupby("metric")["market"].size() if len(found) else pd.Series(dtype=int)
+    mine = found[found["market"] == market.code].reset_index(drop=True)
+    return mine.assign(n_markets=mine["metric"].map(counts)).drop(columns="market")
+
+
+def _revenue(
+    tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str, min_cell: int
+) -> dict[str, pd.DataFrame]:
+    """Return where revenue came from in each closed period, and what moved it against the year before."""
+    per_unit = market.minor_per_unit
+    bridge = _of_grain(tables["revenue_counts"], grain).query("complete == 1")
+    table = bridge[["period"]].copy()
+    for name in ("opening", "expansion", "contraction", "lapsed", "reactivated", "new", "closing"):
+        table[name] = bridge[f"{name}_minor"] / per_unit
+    for rate in (revenue.net_revenue_retention, revenue.gross_revenue_retention, revenue.textbook_revenue_retention):
+        table = table.merge(rate(bridge)[["period", rate.__name__]], on="period")
+    sizes = tables["activity_counts"].query("grain == @grain and rule == 'period'")[["period", "n_start", "n_end"]]
+    table = table.merge(sizes, on="period")
+    table = hide_small(table, n=["n_start", "n_end"], keys=["period"], min_cell=min_cell)
+    change = revenue.revenue_change(
+        _of_grain(tables["order_counts"], grain), minor_per_unit=per_unit, periods_back=IN_A_YEAR[grain]
+    )
+    change = hide_small(
+        change.drop(columns=["market", "grain"]), n=["n_now", "n_then"], keys=["period"], min_cell=min_cell
+    )
+    return {
+        "revenue_bridge": _labelled(table, "period", grain=grain),
+        "revenue_change": _labelled(change, "period", grain=grain),
+    }
+
+
+def _reading(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> Reading:
+    """Return where retention changed, by the cells that are shown only."""
+    counts = _of_grain(cohort_counts, grain)
+    open_cells = cohort_retention.loc[~cohort_retention["hidden"], ["cohort", "age"]]
+    shown = pd.MultiIndex.from_frame(open_cells)
+    cells = pd.MultiIndex.from_frame(_labelled(counts, "cohort", grain=grain)[["cohort", "age"]])
+    return where_it_changed(counts[cells.isin(shown)], grain=grain)
 
 
 def _of_grain(table: pd.DataFrame, grain: str) -> pd.DataFrame:

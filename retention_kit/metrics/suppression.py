@@ -39,6 +39,40 @@ def hide_small(
     return shown.assign(hidden=hidden)
 
 
+def hide_near(
+    table: pd.DataFrame, *, n: str, keys: Sequence[str], min_cell: int, totals: Sequence[int] = ()
+) -> pd.DataFrame:
+    """Return the table with its small rows hidden, and those whose customers but a few are another row's too.
+
+    For rows that hold each other: of who was observed for 30 days all but a few were observed for 31, and one number
+    less the other would tell of these few.
+
+    Parameters
+    ----------
+    table : a table whose rows are of nested groups of customers.
+    n : its column with the number of customers.
+    keys : the columns that name the row and stay.
+    min_cell : least number of customers that is shown, and least difference of two that are.
+    totals : numbers of customers that are shown elsewhere and hold those of the table.
+
+    Returns
+    -------
+    The same rows; numbers as float, NaN where hidden; and `hidden`.
+    """
+    shown = set(totals)
+    hidden = pd.Series(False, index=table.index)
+    for row, size in table[n].fillna(0).sort_values(ascending=False, kind="stable").items():
+        is_near = any(0 < abs(size - other) < min_cell for other in shown)
+        if 0 < size < min_cell or is_near:
+            hidden[row] = True
+        else:
+            shown.add(size)
+    values = [column for column in table if column not in keys]
+    found = table.astype(dict.fromkeys(values, "float64"))
+    found.loc[hidden, values] = np.nan
+    return found.assign(hidden=hidden)
+
+
 def _complement(customers: pd.Series, hidden: pd.Series, *, min_cell: int) -> list:
     """Return the rows to hide besides the hidden ones, smallest first, until no difference tells of a few."""
     if not hidden.any():

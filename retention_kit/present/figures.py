@@ -67,6 +67,7 @@ _CUT_TITLES = {
     "channel": "channel of the first order",
     "coupon": "coupon on the first order",
     "first_delivery": "delivery of the first order",
+    "season": "season of the first order",
     "acquisition_channel": "acquisition channel",
     "language": "language of the customer",
     "referred": "referral",

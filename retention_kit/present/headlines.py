@@ -13,6 +13,8 @@ def written(headline: Headline, number: float | None) -> str:
             return formats.percent(number)
         case "customers" | "orders":
             return formats.count(number)
+        case "days":
+            return f"{formats.count(number)} days"
         case "years":
             return f"{formats.decimal(number, digits=1)} years"
         case unit if unit.startswith("currency"):

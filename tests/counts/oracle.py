@@ -38,6 +38,7 @@ COLUMNS = {
     "window_counts": "market grain period window_days n_start n_retained n_end",
     "retained_revenue_counts": "market grain period bucket n_start n_retained then_minor now_minor least_minor",
     "converted_counts": "market grain period n_orders n_without_rate order_date_minor constant_minor",
+    "mover_counts": "market to_market n_customers",
     "left_out_counts": "market reason n_orders",
 }
 COLUMNS = {table: tuple(columns.split()) for table, columns in COLUMNS.items()}
@@ -72,6 +73,7 @@ def expected(log: Log) -> dict[str, Rows]:
     }
     found = {name: sorted(row for shop in [*shops, group] for row in rows(shop)) for name, rows in tables.items()}
     found["converted_counts"] = sorted(row for shop in shops for row in _converted_counts(shop))
+    found["mover_counts"] = sorted(_mover_counts(shops))
     return found | {"left_out_counts": sorted(_left_out_counts(log))}
 
 
@@ -109,6 +111,7 @@ class Entry:
 
     customer: str
     market: str
+    us: int
     at: datetime  # by the market's clock
     day: date
     active_until: date  # the last boundary at which it still makes its customer active
@@ -299,12 +302,12 @@ def _entries(order: Order, log: Log, observations: dict[str, Observed]) -> Itera
     until = day + place.window * ONE_DAY
     if log.refund_policy == "order":
         if is_order:
-            yield Entry(order.customer, order.market, at, day, until, True, order.amount, refunded)
+            yield Entry(order.customer, order.market, order.at, at, day, until, True, order.amount, refunded)
         return
-    yield Entry(order.customer, order.market, at, day, until, is_order, order.amount, 0)
+    yield Entry(order.customer, order.market, order.at, at, day, until, is_order, order.amount, 0)
     if refunded:
         back = _local(order.at if order.refunded_at is None else max(order.at, order.refunded_at), place.zone)
-        yield Entry(order.customer, order.market, back, back.date(), back.date(), False, 0, refunded)
+        yield Entry(order.customer, order.market, order.at, back, back.date(), back.date(), False, 0, refunded)
 
 
 def _refunded_by(order: Order, end: int) -> int:
@@ -400,6 +403,20 @@ def _converted_counts(shop: Shop) -> Iterator[tuple]:
                 of_period[0] += entry.is_order
                 of_period[1] += entry.net
         yield from ((shop.code, grain, period, n, 0, net, net) for period, (n, net) in sums.items())
+
+
+def _mover_counts(shops: list[Shop]) -> Iterator[tuple]:
+    stays = defaultdict(dict)
+    for shop in shops:
+        for customer in shop.buyers:
+            times = [entry.us for entry in customer.orders]
+            stays[customer.entries[0].customer][shop.code] = (min(times), max(times))
+    moved = Counter(
+        tuple(min((sign * ends[end], code) for code, ends in markets.items())[1] for sign, end in ((1, 0), (-1, 1)))
+        for markets in stays.values()
+        if len(markets) > 1
+    )
+    yield from ((*pair, n) for pair, n in moved.items())
 
 
 def _last_seen_counts(shop: Shop) -> Iterator[tuple]:

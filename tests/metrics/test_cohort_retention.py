@@ -66,9 +66,9 @@ def test_a_customer_is_in_a_bracket_once_and_only_who_was_observed_to_its_end_is
     }  # fmt: skip
 
 
-def test_on_or_after_a_day_is_of_all_whose_day_has_begun():
+def test_on_or_after_a_day_is_of_all_whose_day_is_over():
     found = retention_from_day(RETURNS, days=[15, 31, 61]).set_index("first_day")
-    assert found["n_observed"].to_dict() == {15: 8, 31: 8, 61: 7}
+    assert found["n_observed"].to_dict() == {15: 8, 31: 7, 61: 0}
     assert found["n_returned"].to_dict() == {15: 5, 31: 5, 61: 0}
 
 

@@ -8,6 +8,7 @@ import pytest
 from retention_kit import metrics
 from retention_kit.actions import readout
 from retention_kit.config import project_root
+from retention_kit.metrics.changes import where_it_changed
 from retention_kit.periods import label
 
 pytestmark = pytest.mark.xdist_group("sample")
@@ -110,3 +111,27 @@ def test_the_market_that_loses_newcomers_loses_its_new_cohorts_only(sample_count
         falls[code] = (shares["n_active"] / shares["n"]).diff().iloc[-1]
     assert min(falls, key=falls.get) == planted["market"]
     assert falls[planted["market"]] < -0.05
+
+
+@pytest.fixture(scope="module")
+def readings(sample_counts):
+    return {code: where_it_changed(sample_counts.of(code).cohort_counts, grain="month") for code in MARKETS}
+
+
+def test_the_outage_is_read_as_all_cohorts_in_that_month(readings):
+    outage = TRUTH["outage"]
+    found = readings[outage["market"]]
+    assert (found.kind, label(found.at, grain="month")) == ("period", outage["month"])
+    assert found.lower < outage["orders_factor"] < found.ratio < found.upper < 1
+
+
+def test_the_market_that_loses_newcomers_is_read_as_new_cohorts(readings):
+    planted = TRUTH["newcomers"]
+    found = readings[planted["market"]]
+    assert (found.kind, label(found.at, grain="month")) == ("cohorts", planted["first_cohort"])
+    assert found.upper < 1
+
+
+def test_no_other_market_is_read_as_changed(readings):
+    planted = {TRUTH["outage"]["market"], TRUTH["newcomers"]["market"]}
+    assert {code for code, found in readings.items() if found.kind != "none"} == planted

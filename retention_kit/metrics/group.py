@@ -1,0 +1,240 @@
+"""The group's sheet: all markets side by side, what differs by more than chance, who moved, revenue at constant rates.
+
+A market with fewer than `min_cell` customers in a number is in no row of it and in no sum: what is pooled is pooled
+over the markets that are shown, so that nothing can be subtracted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from retention_kit.config import GROUP, Market
+from retention_kit.errors import MetricError
+from retention_kit.metrics import base, orders, retention
+from retention_kit.metrics.changes import IN_A_YEAR, against_year_before, where_it_changed
+from retention_kit.metrics.markets import compared_markets, mix_and_rate
+from retention_kit.periods import label
+
+SHARES = {
+    "customer_retention_rate": "stayed active in the last {base_grain}",
+    "returned_share": "ordered again within 90 days of the first order",
+    "pooled_retention": "ordered in the {grain} after the first order",
+    "repeat_customer_rate_by_days": "have ever ordered on another day",
+}
+"""The shares that markets are compared by, and what their customers did."""
+
+MIX_CUTS = ("acquisition_channel", "coupon", "season")
+
+
+@dataclass(frozen=True)
+class GroupSheet:
+    """The tables of all markets together, as of one instant; `names` are of the markets in them, by code."""
+
+    names: Mapping[str, str]
+    as_of: str
+    min_cell: int
+    grain: str
+    base_grain: str
+    currency: str | None
+    hidden: tuple[str, ...]
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+
+
+def group_sheet(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    markets: Mapping[str, Market],
+    as_of: str,
+    grain: str,
+    base_grain: str,
+    min_cell: int,
+    money: tuple[str, int] | None,
+) -> GroupSheet:
+    """Return the sheet of all markets from their counts tables.
+
+    Parameters
+    ----------
+    tables : counts tables by name, with the rows of all markets and of the group.
+    markets : the markets with orders, by code.
+    as_of : first instant not observed.
+    grain, base_grain : length of the periods of cohorts, and of retention.
+    min_cell : least number of customers about whom a number is shown.
+    money : the group's currency and its minor units in a unit; None where there is none.
+
+    Raises
+    ------
+    MetricError : the markets' customers and orders do not add up to the group's and its movers'.
+    """
+    reconcile_group(tables, markets=list(markets))
+    history = tables["order_counts"].query("grain == 'history'").set_index("market")["n_customers"]
+    shown = [code for code in markets if history[code] >= min_cell]
+    shares = market_shares(tables, markets=shown, grain=grain, base_grain=base_grain)
+    large = shares[shares["n"] >= min_cell]
+    found = {
+        "customers": _customers(tables, shown=shown, hidden=[code for code in markets if code not in shown]),
+        "compared": compared_shares(large),
+        "mix": _mixes(tables["cut_counts"], markets=shown, min_cell=min_cell),
+        "readings": _readings(tables["cohort_counts"], markets=shown, grain=grain),
+        "changes": _changes(tables["activity_counts"], markets=shown, grain=base_grain, min_cell=min_cell),
+        "movers": _movers(tables["mover_counts"], markets=shown, min_cell=min_cell),
+    }
+    if money is not None:
+        found["revenue"] = _revenue(tables, markets=shown, grain=base_grain, per_unit=money[1], min_cell=min_cell)
+    names = {code: markets[code].name for code in shown}
+    hidden = tuple(market.name for code, market in markets.items() if code not in shown)
+    currency = None if money is None else money[0]
+    return GroupSheet(names, as_of, min_cell, grain, base_grain, currency, hidden, found)
+
+
+def reconcile_group(tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str]) -> None:
+    """Check that customers of the markets are the group's, and each mover once more for each further market.
+
+    Raises
+    ------
+    MetricError : they are fewer than the group's, more than its movers explain, or the orders do not add up.
+    """
+    history = tables["order_counts"].query("grain == 'history'").set_index("market")
+    of_markets, group = history.loc[list(markets)], history.loc[GROUP]
+    more = int(of_markets["n_customers"].sum() - group["n_customers"])
+    movers = int(tables["mover_counts"]["n_customers"].sum())
+    fits = movers <= more <= movers * max(len(markets) - 1, 0) and (more > 0) == (movers > 0)
+    if not fits or of_markets["n_orders"].sum() != group["n_orders"]:
+        raise MetricError(
+            "The markets do not add up to the group: Σ customers = group + movers, and Σ orders = group must hold.",
+            found=f"Σ customers {of_markets['n_customers'].sum()}, group {group['n_customers']}, movers {movers}; "
+            f"Σ orders {of_markets['n_orders'].sum()}, group {group['n_orders']}",
+            to_try="count again without the counts store; if it stays, report it: it is a fault of the kit",
+        )
+
+
+def market_shares(
+    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grain: str, base_grain: str
+) -> pd.DataFrame:
+    """Return the shares that markets are compared by: `market`, `metric`, `count`, `n`, where anybody is in them."""
+    activity = tables["activity_counts"].query("grain == @base_grain and rule == 'window' and complete == 1")
+    rates = base.customer_retention_rate(activity).sort_values("period").groupby("market").tail(1)
+    cut = tables["cut_counts"].query("cut == 'everybody' and horizon_days == 90")
+    pooled = retention.pooled_retention(tables["cohort_counts"].query("grain == @grain")).query("age == 1")
+    history = orders.repeat_customer_rate_by_days(tables["order_counts"].query("grain == 'history'"))
+    named = {
+        "customer_retention_rate": (rates, "n_retained", "n_start"),
+        "returned_share": (cut, "n_returned", "n_observed"),
+        "pooled_retention": (pooled, "n_active", "n"),
+        "repeat_customer_rate_by_days": (history, "n_repeat_customers_by_days", "n_customers"),
+    }
+    rows = [
+        table[["market", count, n]].set_axis(["market", "count", "n"], axis=1).assign(metric=metric)
+        for metric, (table, count, n) in named.items()
+    ]
+    found = pd.concat(rows, ignore_index=True)
+    found = found[found["market"].isin(list(markets)) & (found["n"] > 0)]
+    order = {code: nth for nth, code in enumerate(markets)}
+    found = found.sort_values("market", key=lambda codes: codes.map(order), kind="stable")
+    nth = found["metric"].map({name: nth for nth, name in enumerate(SHARES)})
+    found = found.assign(nth=nth).sort_values("nth", kind="stable", ignore_index=True)
+    return found[["market", "metric", "count", "n"]]
+
+
+def compared_shares(shares: pd.DataFrame) -> pd.DataFrame:
+    """Return `compared_markets` of each share that at least two markets have, each corrected for all its markets."""
+    found = [
+        compared_markets(rows, count="count", n="n").assign(metric=metric)
+        for metric, rows in shares.groupby("metric", sort=False)
+        if len(rows) > 1
+    ]
+    if not found:
+        return pd.DataFrame(columns=["metric", "market"])
+    return pd.concat(found, ignore_index=True).set_index(["metric", "market"]).reset_index()
+
+
+def _customers(tables: Mapping[str, pd.DataFrame], *, shown: Sequence[str], hidden: Sequence[str]) -> pd.DataFrame:
+    """Return customers and orders of each market; of the group only where no market is hidden from its reader."""
+    history = tables["order_counts"].query("grain == 'history'")
+    codes = [*shown, *([] if hidden else [GROUP])]
+    return history.set_index("market").loc[codes, ["n_customers", "n_orders"]].reset_index()
+
+
+def _mixes(cut_counts: pd.DataFrame, *, markets: Sequence[str], min_cell: int) -> pd.DataFrame:
+    """Return for each market and cut how much of its difference from the others is mix, and how much rate."""
+    cells = cut_counts.query("horizon_days == 90 and market in @markets")
+    rows = []
+    for cut in MIX_CUTS:
+        of_cut = cells[cells["cut"] == cut]
+        sizes = of_cut.groupby("market")["n_observed"].sum()
+        large = [code for code in markets if sizes.get(code, 0) >= min_cell]
+        if len(large) < 2 or of_cut["value"].nunique() < 2:
+            continue
+        of_cut = of_cut[of_cut["market"].isin(large)]
+        for code in large:
+            values = mix_and_rate(of_cut, market=code)
+            rows.append((cut, code, int(values["n"].sum()), values["mix"].sum(), values["of_rate"].sum()))
+    found = pd.DataFrame(rows, columns=["cut", "market", "n", "mix", "of_rate"])
+    return found.assign(difference=found["mix"] + found["of_rate"])
+
+
+def _readings(cohort_counts: pd.DataFrame, *, markets: Sequence[str], grain: str) -> pd.DataFrame:
+    """Return of each market where in its cohorts and ages retention changed against the year before."""
+    rows = []
+    for code in markets:
+        reading = where_it_changed(cohort_counts[cohort_counts["market"] == code], grain=grain)
+        at = reading.at
+        told = "" if at is None else str(at) if reading.kind == "age" else label(at, grain=grain)
+        rows.append((code, reading.kind, told, reading.ratio, reading.lower, reading.upper, reading.p))
+    return pd.DataFrame(rows, columns=["market", "kind", "at", "ratio", "lower", "upper", "p"])
+
+
+def _changes(activity_counts: pd.DataFrame, *, markets: Sequence[str], grain: str, min_cell: int) -> pd.DataFrame:
+    closed = activity_counts.query("grain == @grain and complete == 1 and left_truncated == 0 and market in @markets")
+    shares = closed.query("rule == 'window' and n_start >= @min_cell").assign(metric="customer_retention_rate")
+    shares = shares.rename(columns={"n_retained": "count", "n_start": "n"})
+    found = against_year_before(shares[["market", "metric", "period", "count", "n"]], grain=grain)
+    order = {code: nth for nth, code in enumerate(markets)}
+    found = found.sort_values("market", key=lambda codes: codes.map(order), kind="stable", ignore_index=True)
+    return found.assign(period=[label(period, grain=grain) for period in found["period"]])
+
+
+def _movers(mover_counts: pd.DataFrame, *, markets: Sequence[str], min_cell: int) -> pd.DataFrame:
+    """Return from which market to which customers moved; pairs of few people are told together, or not at all."""
+    pairs = mover_counts.query("market in @markets and to_market in @markets and market != to_market")
+    large = pairs[pairs["n_customers"] >= min_cell].sort_values("n_customers", ascending=False, ignore_index=True)
+    small = pairs.loc[pairs["n_customers"] < min_cell, "n_customers"]
+    if len(small) > 1 and small.sum() >= min_cell:
+        rest = pd.DataFrame({"market": ["other"], "to_market": ["other"], "n_customers": [int(small.sum())]})
+        return pd.concat([large, rest], ignore_index=True)
+    return large
+
+
+def _revenue(
+    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grain: str, per_unit: int, min_cell: int
+) -> pd.DataFrame:
+    """Return each market's revenue of a year's closed periods and of the year before, and what exchange rates did.
+
+    `change` is at the rates of the days, `change_constant` at constant rates, `fx_effect` the difference of the two.
+    The last row, `ALL`, is the sum of the markets shown.
+    """
+    year = IN_A_YEAR[grain]
+    closed = tables["order_counts"].query("grain == @grain and complete == 1 and market in @markets")
+    money = closed[["market", "period", "n_customers"]].merge(
+        tables["converted_counts"].query("grain == @grain").drop(columns=["grain", "n_orders"]),
+        on=["market", "period"],
+        how="left",
+    )
+    money = money.fillna(0)
+    columns = ["then", "now", "change", "then_constant", "now_constant", "change_constant", "fx_effect"]
+    rows = []
+    for code in markets:
+        periods = money[money["market"] == code].sort_values("period").tail(2 * year)
+        few = (periods["n_customers"] > 0) & (periods["n_customers"] < min_cell)
+        if len(periods) < 2 * year or periods["n_without_rate"].sum() > 0 or few.any():
+            continue
+        then, now = (half[["order_date_minor", "constant_minor"]].sum() / per_unit for half in
+                     (periods.head(year), periods.tail(year)))  # fmt: skip
+        change, constant = now - then, now["constant_minor"] - then["constant_minor"]
+        at_rates = [then["order_date_minor"], now["order_date_minor"], change["order_date_minor"]]
+        at_constant = [then["constant_minor"], now["constant_minor"], constant]
+        rows.append((code, *at_rates, *at_constant, change["order_date_minor"] - constant))
+    found = pd.DataFrame(rows, columns=["market", *columns])
+    if len(found) > 1:
+        found.loc[len(found)] = [GROUP, *found[columns].sum()]
+    return found

@@ -1,0 +1,99 @@
+"""How much of a number is its definition: the same question, asked in every way that is asked of it elsewhere."""
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from retention_kit.metrics import base, cadence, differences, orders, retention
+
+_COLUMNS = ["question", "definition", "kind", "n", "value", "lower", "upper"]
+_MONTH = ((30, 59), (1, 30))
+
+
+def sensitivity(
+    tables: Mapping[str, pd.DataFrame], *, grain: str, base_grain: str, activity_window_days: int
+) -> pd.DataFrame:
+    """Return the headlines of one market under the other definitions of them.
+
+    Parameters
+    ----------
+    tables : the market's counts tables by name.
+    grain : length of the periods of cohorts.
+    base_grain : length of the periods of retention and churn.
+    activity_window_days : the market's window.
+
+    Returns
+    -------
+    One row per question and definition: `question`, `definition`, `kind` (share, or ratio: no share, without an
+    interval), `n`, `value`, `lower`, `upper`. The first definition of a question is the one of the report.
+    """
+    rows = [
+        *_retained(tables, grain=base_grain, window=activity_window_days),
+        *_back(tables, grain=grain),
+        *_second(tables),
+        *_repeat(tables),
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _share(question: str, definition: str, row: pd.Series, name: str, n: str) -> tuple:
+    return question, definition, "share", int(row[n]), row[name], row["lower"], row["upper"]
+
+
+def _retained(tables: Mapping[str, pd.DataFrame], *, grain: str, window: int) -> Iterator[tuple]:
+    activity = tables["activity_counts"].query("grain == @grain and complete == 1")
+    last = {rule: activity.query("rule == @rule").tail(1) for rule in ("window", "period")}
+    if any(rows.empty for rows in last.values()):
+        return
+    question = f"Who stayed in the last {grain}?"
+    told = {"window": f"active: an order in {window} days before", "period": f"active: an order in the {grain}"}
+    for rule, definition in told.items():
+        rate = base.customer_retention_rate(last[rule]).iloc[0]
+        yield _share(question, definition, rate, "customer_retention_rate", "n_start")
+        if rule == "window":
+            yield from _other_windows(tables, question, grain=grain, window=window)
+    textbook = base.textbook_retention_rate(last["window"]).iloc[0]["textbook_retention_rate"]
+    n = int(last["window"]["n_start"].iloc[0])
+    yield question, "textbook (E − N) / S: who came back counts as retained", "ratio", n, textbook, None, None
+    ever = base.ever_customers_active_share(activity).tail(1).iloc[0]
+    told = f"of all customers ever, an order in the {grain}"
+    yield _share(question, told, ever, "ever_customers_active_share", "n_ever")
+
+
+def _other_windows(tables: Mapping[str, pd.DataFrame], question: str, *, grain: str, window: int) -> Iterator[tuple]:
+    rates = base.retention_by_window(tables["window_counts"].query("grain == @grain"))
+    for days in (30, 60, 90, 180, 365):
+        row = rates[rates["window_days"] == days]
+        if days != window and len(row):
+            definition = f"active: an order in {days} days before"
+            yield _share(question, definition, row.iloc[0], "retention_by_window", "n_start")
+
+
+def _back(tables: Mapping[str, pd.DataFrame], *, grain: str) -> Iterator[tuple]:
+    question = "Who is back a month after the first order?"
+    if grain == "month":
+        pooled = retention.pooled_retention(tables["cohort_counts"].query("grain == 'month'")).query("age == 1")
+        for _, row in pooled.iterrows():
+            yield _share(question, "in the next calendar month", row, "pooled_retention", "n")
+    for _, row in retention.bracket_retention(tables["return_counts"], brackets=_MONTH).iterrows():
+        days = f"on days {row['first_day']} to {row['last_day']}"
+        yield _share(question, days, row, "bracket_retention", "n_observed")
+    for _, row in retention.retention_from_day(tables["return_counts"], days=[30]).iterrows():
+        yield _share(question, "on day 30 or later, so far", row, "retention_from_day", "n_observed")
+
+
+def _second(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
+    question = "Who orders again within 90 days?"
+    cut = tables["cut_counts"].query("cut == 'everybody' and horizon_days == 90")
+    for _, row in differences.returned_share(cut).iterrows():
+        yield _share(question, "of those observed that long", row, "returned_share", "n_observed")
+    for _, row in cadence.second_order_share(tables["gap_counts"], days=[90]).dropna().iterrows():
+        yield _share(question, "of all, recent ones as far as seen", row, "second_order_share", "n")
+
+
+def _repeat(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
+    question = "Who has ever ordered again?"
+    history = tables["order_counts"].query("grain == 'history'")
+    by_days, by_orders = orders.repeat_customer_rate_by_days(history), orders.repeat_customer_rate(history)
+    yield _share(question, "on another day", by_days.iloc[0], "repeat_customer_rate_by_days", "n_customers")
+    yield _share(question, "by orders, on the same day too", by_orders.iloc[0], "repeat_customer_rate", "n_customers")
