@@ -177,6 +177,8 @@ def metrics(
         sheet = market_sheet(
             here.tables,
             market=here.market,
+            everywhere=counted.tables,
+            refund_policy=source.refund_policy,
             as_of=counted.as_of,
             grain=grain,
             base_grain=base_grain,
@@ -198,7 +200,7 @@ def metrics(
 @click.option(
     "--notebook",
     type=click.Path(path_type=Path),
-    help="Notebook to run per market; notebooks/market_report.ipynb where not given.",
+    help="Notebook to run per market; market_report.ipynb, and group_report.ipynb for all, where not given.",
 )
 @click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebook.")
 @click.option(
@@ -234,7 +236,7 @@ def report(
     json_log: bool,
     **data: Any,
 ) -> None:
-    """Run the notebook once per market, and write one page per market and an index.
+    """Run the notebook once per market, and write one page per market, one of all markets, and an index.
 
     Beside each page lies its machine-readable twin, <market>.json. A market that fails keeps its last good
     page, shows in the index with the reason, and stops no other one.
@@ -254,6 +256,7 @@ def report(
     root = project_root()
     source = _source(**data)
     asked_as_of = _asked_as_of(source, as_of)
+    of_group = None if notebook else _found(root / "notebooks" / "group_report.ipynb")
     notebook = notebook or root / "notebooks" / "market_report.ipynb"
     asked = run.read_notebook(notebook)
     declared = asked.parameters
@@ -277,17 +280,16 @@ def report(
         }
         common = {name: value for name, value in given.items() if name in declared} | values
         names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
-        runs = [run.Run(code, names[code], common) for code in markets or _with_orders(counted)]
+        group = _group(counted) if of_group else ()
+        runs = [run.Run(code, names[code], common) for code in markets or (*_with_orders(counted), *group)]
         runs = run.shard(runs, shard) if shard else runs
         fingerprint = counts.fingerprint(source)
-        if resume:
-            n, runs = len(runs), run.unfinished(notebook, runs, out=folder, data_fingerprint=fingerprint)
-            progress.say(f"{n - len(runs)} of {n} reports are there, made of the same; --force makes them again.")
         results = []
-        if runs:
-            results = run.run_reports(
-                notebook,
-                runs,
+        for of_runs, of_notebook in _by_notebook(runs, notebook, of_group):
+            results += _reported(
+                of_notebook,
+                of_runs,
+                resume=resume,
                 out=folder,
                 workers=workers,
                 progress=progress,
@@ -296,9 +298,44 @@ def report(
                 data_fingerprint=fingerprint,
                 shard=shard,
             )
+        if results and not shard:
+            run.join(folder, results)
     if not quiet and not json_log:
         click.echo(f"{folder if shard else folder / 'index.html'}")
     sys.exit(run.exit_code(results))
+
+
+def _found(path: Path) -> Path | None:
+    """Return a file's path, where there is one."""
+    return path if path.is_file() else None
+
+
+def _group(counted: Any) -> tuple[str, ...]:
+    """Return the group, where it is more than one market."""
+    from retention_kit.config import GROUP
+
+    return (GROUP,) if len(counted.markets) > 1 else ()
+
+
+def _by_notebook(runs: Sequence[Any], notebook: Path, of_group: Path | None) -> list[tuple[list[Any], Path]]:
+    """Return the runs by the notebook that makes them: the group's own where none was asked for."""
+    from retention_kit.config import GROUP
+
+    group = [run for run in runs if of_group is not None and run.market == GROUP]
+    markets = [run for run in runs if run not in group]
+    parts = [(markets, notebook), (group, of_group)]
+    return [(part, path) for part, path in parts if part and path is not None]
+
+
+def _reported(notebook: Path, runs: list[Any], *, resume: bool, **how: Any) -> list[Any]:
+    """Run a notebook for its markets, without those whose reports are there where that is asked for."""
+    from retention_kit import run
+
+    if resume:
+        n, known = len(runs), {name: how[name] for name in ("out", "data_fingerprint")}
+        runs = run.unfinished(notebook, runs, **known)
+        how["progress"].say(f"{n - len(runs)} of {n} reports are there, made of the same; --force makes them again.")
+    return run.run_reports(notebook, runs, **how) if runs else []
 
 
 def _limits(seconds: float | None, memory: str | None, *, workers: int | None) -> Any:

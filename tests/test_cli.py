@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -444,3 +445,32 @@ def test_an_option_that_says_nothing_sensible_is_told(small_notebook, tmp_path, 
     done = called("report", "--notebook", small_notebook, "--out", str(tmp_path / "out"), option, value)
     assert (done.exit_code, done.stderr) == (2, told)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def with_notebooks(shop: Path) -> Path:
+    """Return the folder of the small company, its project given the kit's notebooks."""
+    shutil.copytree(NOTEBOOK.parent, shop.parent / "project" / "notebooks")
+    return shop
+
+
+def test_a_report_of_all_markets_lies_beside_those_of_each(with_notebooks, tmp_path):
+    shop, out = with_notebooks, tmp_path / "reports"
+    result = called("report", "--data", str(shop), *AS_OF, "--out", str(out), "--workers", "2")
+    assert result.exit_code == 0, result.output
+    written = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
+    assert {"ALL.html", "ALL.json", "index.html"} < set(written)
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert "All markets" in index
+    assert "from an earlier run" not in index
+    assert "How do our markets compare?" in (out / "ALL.html").read_text(encoding="utf-8")
+    again = called("report", "--data", str(shop), *AS_OF, "--out", str(out), "--resume")
+    assert again.exit_code == 0
+    assert "1 of 1 reports are there" in again.output
+
+
+def test_the_report_of_all_markets_can_be_asked_for_alone(with_notebooks, tmp_path):
+    shop, out = with_notebooks, tmp_path / "reports"
+    result = called("report", "--data", str(shop), *AS_OF, "--out", str(out), "--market", "ALL")
+    assert result.exit_code == 0, result.output
+    assert "How do our markets compare?" in (out / "ALL.html").read_text(encoding="utf-8")

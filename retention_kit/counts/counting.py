@@ -13,7 +13,7 @@ from retention_kit.config import GROUP, Market, project_root
 from retention_kit.counts import prelude, store
 from retention_kit.counts.database import load_in
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
-from retention_kit.errors import DataError, unknown_name
+from retention_kit.errors import DataError, UsageError, unknown_name
 from retention_kit.ingest import Findings, Source, load
 from retention_kit.periods import GRAINS
 
@@ -151,6 +151,20 @@ class Counted:
                 for name, table in tables.items()
             }
         return MarketCounts(known, self.as_of, tables, self.findings, self.source)
+
+    def of_group(self, market: str = GROUP) -> dict[str, Market]:
+        """Return the markets with orders, by code: what the group is made of.
+
+        Raises
+        ------
+        UsageError : another market than the group is asked for.
+        """
+        if market != GROUP:
+            raise UsageError(
+                f"The report of all markets cannot be of '{market}'.",
+                to_try="notebooks/market_report.ipynb, which is of one",
+            )
+        return {code: self.source.markets[code] for code in self.markets}
 
     @property
     def group_money(self) -> tuple[str, int] | None:

@@ -22,6 +22,7 @@ from retention_kit.metrics.differences import (
     returned_share,
     stratified_difference,
 )
+from retention_kit.metrics.group import GroupSheet, group_sheet
 from retention_kit.metrics.headline import Headline
 from retention_kit.metrics.intervals import bootstrap_interval, wilson
 from retention_kit.metrics.orders import (
@@ -67,6 +68,7 @@ __all__ = [
     "BRACKETS",
     "METRICS",
     "Frequency",
+    "GroupSheet",
     "Headline",
     "Metric",
     "Sheet",
@@ -86,6 +88,7 @@ __all__ = [
     "equality_of_shares",
     "ever_customers_active_share",
     "gross_revenue_retention",
+    "group_sheet",
     "growth_accounting",
     "hazard",
     "kaplan_meier",

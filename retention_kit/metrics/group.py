@@ -13,8 +13,9 @@ from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
 from retention_kit.metrics import base, orders, retention
 from retention_kit.metrics.changes import IN_A_YEAR, against_year_before, where_it_changed
+from retention_kit.metrics.headline import Headline, headline, share_headline, window_of
 from retention_kit.metrics.markets import compared_markets, mix_and_rate
-from retention_kit.periods import label
+from retention_kit.periods import first_date, label
 
 SHARES = {
     "customer_retention_rate": "stayed active in the last {base_grain}",
@@ -38,6 +39,7 @@ class GroupSheet:
     base_grain: str
     currency: str | None
     hidden: tuple[str, ...]
+    headlines: Mapping[str, Headline]
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
 
 
@@ -84,7 +86,33 @@ def group_sheet(
     names = {code: markets[code].name for code in shown}
     hidden = tuple(market.name for code, market in markets.items() if code not in shown)
     currency = None if money is None else money[0]
-    return GroupSheet(names, as_of, min_cell, grain, base_grain, currency, hidden, found)
+    small = {metric for metric, n in shares.groupby("metric")["n"].min().items() if n < min_cell}
+    told = {} if hidden else _headlines(tables, as_of=as_of, base_grain=base_grain, small=small)
+    return GroupSheet(names, as_of, min_cell, grain, base_grain, currency, hidden, told, found)
+
+
+def _headlines(
+    tables: Mapping[str, pd.DataFrame], *, as_of: str, base_grain: str, small: set[str]
+) -> dict[str, Headline]:
+    """Return the group's headlines, customers of two markets once; none from which a small market could be had."""
+    of_group = {name: table[table["market"] == GROUP] for name, table in tables.items() if "market" in table}
+    history = of_group["order_counts"].query("grain == 'history'")
+    row = history.iloc[0]
+    facts = {"window": window_of(row), "as_of": as_of, "n": int(row["n_customers"])}
+    found = [
+        headline("customers", row["n_customers"], unit="customers", **facts),
+        headline("orders", row["n_orders"], unit="orders", **facts),
+    ]
+    rate = orders.repeat_customer_rate_by_days(history).iloc[0]
+    counts = {"count": "n_repeat_customers_by_days", "n": "n_customers"}
+    found.append(share_headline("repeat_customer_rate_by_days", rate, facts=facts, **counts))
+    closed = of_group["activity_counts"].query("grain == @base_grain and rule == 'window' and complete == 1").tail(1)
+    if len(closed) and "customer_retention_rate" not in small:
+        first, after = (first_date(closed["period"].iloc[0] + step, grain=base_grain) for step in (0, 1))
+        kept = base.customer_retention_rate(closed).iloc[0]
+        facts = {"window": f"{first} to {after}", "as_of": as_of, "note": "active: by the window of each market"}
+        found.append(share_headline("customer_retention_rate", kept, count="n_retained", n="n_start", facts=facts))
+    return {one.id: one for one in found}
 
 
 def reconcile_group(tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str]) -> None:

@@ -4,21 +4,23 @@ The one place where the families meet; the report, its machine-readable twin and
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
 from retention_kit.metrics import base, cadence, differences, orders, retention, revenue
-from retention_kit.metrics.changes import IN_A_YEAR, NO_CHANGE, Reading, where_it_changed
+from retention_kit.metrics.changes import IN_A_YEAR, NO_CHANGE, Reading, where_it_changed, year_on_year
 from retention_kit.metrics.group import compared_shares, market_shares
 from retention_kit.metrics.headline import Headline
 from retention_kit.metrics.headlines import headlines
 from retention_kit.metrics.sensitivity import sensitivity
 from retention_kit.metrics.suppression import hide_near, hide_small
 from retention_kit.metrics.survival import kaplan_meier, survival_at
-from retention_kit.periods import label
+from retention_kit.periods import first_date, label, period_of
 
 _CELLS: dict[str, dict[str, list[str]]] = {
     # the end of one period is the start of the next: both must be large enough
@@ -95,6 +97,11 @@ def market_sheet(
         "returned": _returned(tables["cut_counts"]),
     }
     hidden = {name: hide_small(table, **_CELLS[name], min_cell=min_cell) for name, table in shown.items()}
+    secret = _secret_cohorts(tables["cohort_counts"], hidden["cohort_retention"], grain=grain)
+    hidden["orders"] = _without(hidden["orders"], _sums_of_few(secret, grain=grain, min_cell=min_cell))
+    hidden["active_base"] = _without(
+        hidden["active_base"], _newcomers_of_few(secret, grain=grain, over=base_grain, min_cell=min_cell)
+    )
     pooled = _pooled(tables["cohort_counts"], hidden["cohort_retention"], grain=grain)
     hidden["pooled_retention"] = hide_small(pooled, **_CELLS["pooled_retention"], min_cell=min_cell)
     found = headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
@@ -106,8 +113,12 @@ def market_sheet(
     ordered["compared"] = _compared(everywhere, market=market, grains=grains, min_cell=min_cell)
     if "revenue_minor" in tables["order_counts"]:
         ordered |= _revenue(tables, market=market, grain=base_grain, min_cell=min_cell)
-    reading = _reading(tables["cohort_counts"], ordered["cohort_retention"], grain=grain)
-    by_id = {headline.id: headline for headline in found}
+    open_cells = _open_cells(tables["cohort_counts"], ordered["cohort_retention"], grain=grain)
+    ordered["year_on_year"] = _year_on_year(open_cells, grain=grain)
+    reading = where_it_changed(open_cells, grain=grain)
+    last = hidden["active_base"].query("rule == 'window'").tail(1)
+    told = found if last.empty or not last["hidden"].any() else [_hidden_with_base(h, min_cell) for h in found]
+    by_id = {headline.id: headline for headline in told}
     return Sheet(market, as_of, min_cell, grain, base_grain, by_id, ordered, refund_policy, reading)
 
 
@@ -235,13 +246,72 @@ def _revenue(
     }
 
 
-def _reading(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> Reading:
-    """Return where retention changed, by the cells that are shown only."""
+def _secret_cohorts(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> pd.DataFrame:
+    """Return the cells of cohorts that are hidden: `cohort`, `age`, `period`, `size` of the cohort."""
     counts = _of_grain(cohort_counts, grain)
-    open_cells = cohort_retention.loc[~cohort_retention["hidden"], ["cohort", "age"]]
-    shown = pd.MultiIndex.from_frame(open_cells)
+    sizes = counts[counts["age"] == 0].set_index("cohort")["n_active"]
+    hidden = pd.MultiIndex.from_frame(cohort_retention.loc[cohort_retention["hidden"], ["cohort", "age"]])
+    named = pd.MultiIndex.from_frame(_labelled(counts, "cohort", grain=grain)[["cohort", "age"]])
+    cells = counts.loc[named.isin(hidden), ["cohort", "age"]]
+    return cells.assign(period=cells["cohort"] + cells["age"], size=cells["cohort"].map(sizes))
+
+
+def _sums_of_few(secret: pd.DataFrame, *, grain: str, min_cell: int) -> set[str]:
+    """Return the periods whose total, less the cells shown, would tell of one hidden cohort, or of few people.
+
+    The customers of a period are those of all cohorts at their ages: one diagonal.
+    """
+    alone = secret.groupby("period")["size"].agg(["size", "sum"])
+    alone = alone[(alone["size"] == 1) | (alone["sum"] < min_cell)]
+    return {label(period, grain=grain) for period in alone.index}
+
+
+def _newcomers_of_few(secret: pd.DataFrame, *, grain: str, over: str, min_cell: int) -> set[str]:
+    """Return the periods of the base whose newcomers, less the cohorts that are shown, would tell of few people."""
+    cohorts = secret[secret["age"] == 0]
+    overlapping: dict[int, list[int]] = {}
+    for row in cohorts.itertuples():
+        first, after = (first_date(row.cohort + step, grain=grain) for step in (0, 1))
+        for period in range(period_of(first, grain=over), period_of(after - timedelta(days=1), grain=over) + 1):
+            overlapping.setdefault(period, []).append(row.size)
+    few = {period for period, sizes in overlapping.items() if len(sizes) == 1 or sum(sizes) < min_cell}
+    return {label(period, grain=over) for period in few}
+
+
+def _without(table: pd.DataFrame, periods: set[str]) -> pd.DataFrame:
+    """Return a table with the numbers of some periods hidden too."""
+    more = table["period"].isin(periods)
+    numbers = [column for column in table.select_dtypes("float64") if column not in ("complete", "left_truncated")]
+    found = table.assign(hidden=table["hidden"] | more)
+    found.loc[more, numbers] = np.nan
+    return found
+
+
+def _hidden_with_base(headline: Headline, min_cell: int) -> Headline:
+    """Return a headline of the base without its numbers, where the base of the period is hidden."""
+    of_base = {"active_customers", "customer_retention_rate", "churn_rate"}
+    if headline.id not in of_base | {"textbook_retention_rate", "textbook_churn_rate"}:
+        return headline
+    numbers = dict.fromkeys(["value", "n", "lower", "upper", "conf_level", "numerator", "denominator"])
+    note = f"hidden: it would tell of fewer than {min_cell} customers"
+    return replace(headline, **numbers, hidden=True, note=headline.note if headline.hidden else note)
+
+
+def _open_cells(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> pd.DataFrame:
+    """Return the cells of cohorts that are shown: no reading tells of a hidden one."""
+    counts = _of_grain(cohort_counts, grain)
+    shown = pd.MultiIndex.from_frame(cohort_retention.loc[~cohort_retention["hidden"], ["cohort", "age"]])
     cells = pd.MultiIndex.from_frame(_labelled(counts, "cohort", grain=grain)[["cohort", "age"]])
-    return where_it_changed(counts[cells.isin(shown)], grain=grain)
+    return counts[cells.isin(shown)]
+
+
+def _year_on_year(cohort_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
+    """Return the share of each cohort and age beside that of the cohort a year before at the same age."""
+    cells = year_on_year(cohort_counts, grain=grain)
+    table = cells[["cohort", "age", "n", "n_then"]].assign(
+        share=cells["n_active"] / cells["n"], share_then=cells["n_active_then"] / cells["n_then"]
+    )
+    return _labelled(table.sort_values(["cohort", "age"], ignore_index=True), "cohort", grain=grain)
 
 
 def _of_grain(table: pd.DataFrame, grain: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import warnings
+from collections.abc import Mapping
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -315,6 +316,165 @@ def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_day
     return _told(figure, f"{market.name}. {title}: {told}.")
 
 
+def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
+    """Return the share of customers who stay longer than each number of days, with its interval.
+
+    Parameters
+    ----------
+    survival : the sheet's table of that name.
+    """
+    title = "Customers who stay longer than so many days, 95% interval"
+    if len(survival) < 2:
+        return _nothing(title, market=market)
+    figure, axes = plt.subplots()
+    days = survival["duration_days"]
+    axes.fill_between(days, survival["lower"], survival["upper"], step="post", alpha=0.25, linewidth=0)
+    axes.step(days, survival["survival"], where="post", linewidth=2)
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(_SHARE)
+    axes.set(xlabel=f"days since the first order; {formats.count(survival['n'].iloc[0])} customers")
+    axes.set_title(title)
+    told = "; ".join(
+        f"{row.duration_days} days {formats.percent(row.survival)} ({formats.share_interval(row.lower, row.upper)})"
+        for row in survival.iloc[::3].itertuples()
+    )
+    n = formats.count(survival["n"].iloc[0])
+    return _told(figure, f"Survival of the customers of {market.name}, n {n}: longer than {told}.")
+
+
+def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: float | None) -> Figure:
+    """Return the retention rate of the last closed period by the length of the activity window.
+
+    Parameters
+    ----------
+    windows : the sheet's table of that name.
+    own_window : the window that the market's own gaps give, in days; None where there is none.
+    """
+    title = "Retention rate of the last period, by the activity window, 95% interval"
+    rows = windows[~windows["hidden"]].dropna(subset=["retention_by_window"])
+    if rows.empty:
+        return _nothing(title, market=market)
+    figure, axes = plt.subplots()
+    rate = rows["retention_by_window"].to_numpy()
+    errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
+    axes.errorbar(rows["window_days"], rate, yerr=errors, marker="o", capsize=3, linewidth=2)
+    axes.axvline(market.activity_window_days, color=_GREY, linestyle=":")
+    axes.annotate("in use", (market.activity_window_days, 0), xytext=(3, 4), textcoords="offset points", color=_GREY)
+    own = ""
+    if own_window is not None:
+        axes.axvline(own_window, color="C1", linestyle=":")
+        axes.annotate("by its own gaps", (own_window, 0), xytext=(3, 16), textcoords="offset points", color="C1")
+        own = f" Its own gaps between orders give a window of {formats.count(own_window)} days."
+    _from_zero(axes, upper=rows["upper"].max())
+    axes.yaxis.set_major_formatter(_SHARE)
+    axes.set(xlabel="activity window, days")
+    axes.set_title(title)
+    told = "; ".join(
+        f"{row.window_days} days {formats.percent(row.retention_by_window)} "
+        f"({formats.share_interval(row.lower, row.upper)}, n {formats.count(row.n_start)})"
+        for row in rows.itertuples()
+    )
+    in_use = f" In use: {market.activity_window_days} days."
+    return _told(figure, f"Retention rate of {market.name} by activity window: {told}.{in_use}{own}")
+
+
+def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: int = 18, ages: int = 12) -> Figure:
+    """Return the share of each cohort and age over that of the cohort a year before at the same age.
+
+    Parameters
+    ----------
+    cells : the sheet's table `year_on_year`.
+    grain : length of its periods.
+    cohorts, ages : the last cohorts and first ages shown.
+    """
+    title = "Retention against the year before: above 1 better, below 1 worse"
+    shown = sorted(cells["cohort"].unique())[-cohorts:]
+    rows = cells[cells["cohort"].isin(shown) & (cells["age"] <= ages)]
+    if rows.empty:
+        return _nothing(title, market=market)
+    ratio = (rows["share"] / rows["share_then"].where(rows["share_then"] > 0)).clip(0.25, 4)
+    grid = rows.assign(ratio=np.log2(ratio)).pivot(index="cohort", columns="age", values="ratio")
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.28 * max(len(grid), 2)))
+    axes.set_facecolor("#f3f4f6")
+    written = grid.map(lambda power: "" if pd.isna(power) else formats.decimal(2**power, digits=1))
+    sns.heatmap(
+        grid, ax=axes, cmap="RdBu", vmin=-1.5, vmax=1.5, annot=written, fmt="", cbar=False, linewidths=1,
+        annot_kws={"size": 8},
+    )  # fmt: skip
+    axes.tick_params(axis="y", rotation=0)
+    axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order", ylabel="")
+    axes.grid(visible=False)
+    axes.set_title(title)
+    told = "; ".join(
+        f"{cohort}: " + ", ".join(formats.decimal(2**power, digits=1) for power in row.dropna())
+        for cohort, row in grid.iterrows()
+    )
+    return _told(figure, f"Retention of {market.name} over that of a year before, at ages 1, 2, 3, …: {told}.")
+
+
+def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, title: str) -> Figure:
+    """Return a share of each market with its interval, the share drawn to all markets, and what chance allows.
+
+    Parameters
+    ----------
+    compared : the group sheet's table of that name.
+    names : name of each market by code.
+    metric : one of its metrics.
+    title : what the share is.
+    """
+    rows = compared[compared["metric"] == metric].sort_values("share", ignore_index=True)
+    if rows.empty:
+        return _nothing(title, market=None)
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.36 * len(rows)))
+    at = np.arange(len(rows))
+    share = rows["share"].to_numpy()
+    errors = np.abs(np.vstack([share - rows["lower"], rows["upper"] - share]))
+    axes.barh(
+        at, rows["funnel_far_upper"] - rows["funnel_far_lower"], left=rows["funnel_far_lower"], height=0.8,
+        color="#e5e7eb", label="99.8% of markets of this size, by chance",
+    )  # fmt: skip
+    axes.errorbar(share, at, xerr=errors, fmt="o", capsize=3, label="share, 95% interval")
+    axes.plot(rows["pooled"], at, linestyle="", marker="D", markerfacecolor="white", label="drawn to all markets")
+    axes.set_yticks(at, [f"{_short(names[r.market])}, n {formats.count(r.n)}" for r in rows.itertuples()])
+    axes.xaxis.set_major_formatter(_SHARE)
+    axes.grid(axis="x")
+    axes.grid(visible=False, axis="y")
+    axes.set_title(title)
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=8)
+    told = "; ".join(
+        f"{names[r.market]} {formats.percent(r.share)} ({formats.share_interval(r.lower, r.upper)}, "
+        f"n {formats.count(r.n)}; rank {r.rank_lower} to {r.rank_upper})"
+        for r in rows.iloc[::-1].itertuples()
+    )
+    return _told(figure, f"{title}, by market: {told}.")
+
+
+def funnel(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, title: str) -> Figure:
+    """Return each market's share by its size, with the funnel within which chance alone keeps markets.
+
+    Parameters
+    ----------
+    compared, names, metric, title : as of `markets_compared`.
+    """
+    rows = compared[compared["metric"] == metric].sort_values("n", ignore_index=True)
+    if rows.empty:
+        return _nothing(title, market=None)
+    figure, axes = plt.subplots(figsize=(8, 4))
+    for name, colour, told in (("funnel_far", "#e5e7eb", "99.8% by chance"), ("funnel", "#cbd5e1", "95% by chance")):
+        axes.fill_between(rows["n"], rows[f"{name}_lower"], rows[f"{name}_upper"], color=colour, label=told)
+    axes.plot(rows["n"], rows["share"], linestyle="", marker="o")
+    for row in rows.itertuples():
+        axes.annotate(row.market, (row.n, row.share), xytext=(5, 3), textcoords="offset points", fontsize=9)
+    axes.yaxis.set_major_formatter(_SHARE)
+    axes.xaxis.set_major_formatter(_COUNT)
+    axes.set(xlabel="customers the share is of")
+    axes.set_title(title)
+    axes.legend(frameon=False, fontsize=8)
+    outside = [names[r.market] for r in rows.itertuples() if not r.funnel_far_lower <= r.share <= r.funnel_far_upper]
+    told = ", ".join(outside) if outside else "none"
+    return _told(figure, f"{title}, by number of customers. Outside what chance allows in 99.8%: {told}.")
+
+
 def _annotated(axes, row: pd.Series, *, at: float, above: int, ha: str, va: str) -> None:
     """Write a point's share and n beside it, `above` points over the value `at`."""
     text = f"{formats.percent(row['pooled_retention'])}, n {formats.count(row['n'])}"
@@ -326,14 +486,14 @@ def _short(text: str) -> str:
     return f"{text[: _LONGEST_LABEL - 1]}…" if len(text) > _LONGEST_LABEL else text
 
 
-def _nothing(title: str, *, market: Market) -> Figure:
+def _nothing(title: str, *, market: Market | None) -> Figure:
     """Return a low figure that says there is nothing to show."""
     figure, axes = plt.subplots(figsize=(8, 0.9))
     axes.set_axis_off()
     axes.set_title(title)
     why = "nothing to show: no data, no closed period, or too few customers"
     axes.text(0, 0.5, why, color=_GREY, transform=axes.transAxes, va="center")
-    return _told(figure, f"{market.name}. {title}: {why}.")
+    return _told(figure, f"{market.name if market else 'All markets'}. {title}: {why}.")
 
 
 def _from_zero(axes, *, upper: float) -> None:

@@ -5,10 +5,13 @@ No sentence names a cause: nothing here was randomised.
 
 from markupsafe import escape
 
+from retention_kit.config import GROUP
 from retention_kit.metrics import Sheet, difference_of_shares
+from retention_kit.metrics.group import SHARES, GroupSheet
+from retention_kit.periods import label
 from retention_kit.present import formats
 from retention_kit.present.headlines import interval, shown
-from retention_kit.present.tables import Shown
+from retention_kit.present.tables import Shown, reading_told
 
 
 def in_short(sheet: Sheet) -> Shown:
@@ -20,7 +23,10 @@ def in_short(sheet: Sheet) -> Shown:
 
 def sentences(sheet: Sheet) -> list[str]:
     """Return the sentences themselves, most important first."""
-    told = [_retention(sheet), _change(sheet), _flow(sheet), _second_purchase(sheet), _worth(sheet)]
+    told = [
+        *(_retention(sheet), _compared(sheet), _change(sheet), what_changed(sheet)),
+        *(_flow(sheet), _second_purchase(sheet), _worth(sheet)),
+    ]
     return [sentence for sentence in told if sentence]
 
 
@@ -57,6 +63,42 @@ def _change(sheet: Sheet) -> str:
         f"({formats.percent(then['customer_retention_rate'])}, "
         f"{formats.share_interval(then['lower'], then['upper'])}, n {formats.count(then['n_start'])}; difference "
         f"{formats.decimal(lower * 100, digits=1)} to {formats.decimal(upper * 100, digits=1)} points)."
+    )
+
+
+def _compared(sheet: Sheet) -> str:
+    """Compare with the other markets; say nothing where chance alone may make the difference, looked at so often."""
+    rows = sheet.tables.get("compared")
+    if rows is None or rows.empty:
+        return ""
+    rows = rows[(rows["metric"] == "customer_retention_rate") & (rows["p_holm"] < 0.05)]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    word = "more" if row["difference"] > 0 else "less"
+    ends = [formats.decimal(row[name] * 100, digits=1) for name in ("difference_lower", "difference_upper")]
+    return (
+        f"That is {formats.points(row['difference'])} points {word} than in all other markets together "
+        f"({formats.percent(row['others'])}; difference {ends[0]} to {ends[1]} points)."
+    )
+
+
+def what_changed(sheet: Sheet) -> str:
+    """Return where in the table of cohorts and ages retention changed against the year before; empty where nowhere."""
+    reading = sheet.reading
+    if reading.kind == "none":
+        return ""
+    word = "fell" if reading.ratio < 1 else "rose"
+    at = str(reading.at) if reading.kind == "age" else label(reading.at, grain=sheet.grain)
+    where = {
+        "period": f"among all cohorts in {at}, and not before or after it: look for what happened to everybody then",
+        "cohorts": f"among customers new since {at}, and not among older ones: look at who came, and how",
+        "age": f"among all cohorts at age {at}, counted in {sheet.grain}s, and at no other: look at what happens then",
+    }
+    ratio, lower, upper = (formats.decimal(value, digits=2) for value in (reading.ratio, reading.lower, reading.upper))
+    return (
+        f"Against the year before, retention {word} {where[reading.kind]} "
+        f"({ratio} times what was to be expected, {lower} to {upper})."
     )
 
 
@@ -103,3 +145,71 @@ def _worth(sheet: Sheet) -> str:
         return f"{sentence}."
     kind = "gross margin" if sheet.market.gross_margin is not None else "revenue"
     return f"{sentence}. The simple formula makes a customer worth {shown(worth)} of {kind} over his lifespan."
+
+
+def group_in_short(sheet: GroupSheet) -> Shown:
+    """Return the answer of the group's report as a short list of sentences."""
+    told = group_sentences(sheet)
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
+    return Shown(f'<ul class="rk-in-short">{items}</ul>', "\n".join(f"- {sentence}" for sentence in told))
+
+
+def group_sentences(sheet: GroupSheet) -> list[str]:
+    """Return the sentences about all markets, most important first; of no difference that chance may have made."""
+    told = [_who_there_is(sheet), *_who_differs(sheet), *_where_changed(sheet), _exchange_rates(sheet)]
+    return [sentence for sentence in told if sentence]
+
+
+def _who_there_is(sheet: GroupSheet) -> str:
+    customers = sheet.tables["customers"].set_index("market")["n_customers"]
+    n_markets = len(sheet.names)
+    hidden = f" Too small to show: {', '.join(sheet.hidden)}." if sheet.hidden else ""
+    if GROUP not in customers.index:
+        return f"{n_markets} markets are shown.{hidden}"
+    more = customers.drop(GROUP).sum() - customers[GROUP]
+    moved = f"; {formats.count(more)} are counted in one market more, for they moved" if more >= sheet.min_cell else ""
+    return f"{formats.count(customers[GROUP])} customers have ordered in {n_markets} markets{moved}."
+
+
+def _who_differs(sheet: GroupSheet) -> list[str]:
+    compared = sheet.tables["compared"]
+    told = []
+    for metric in ("customer_retention_rate", "returned_share"):
+        rows = compared[compared["metric"] == metric]
+        if rows.empty:
+            continue
+        sure = rows[rows["p_holm"] < 0.05].sort_values("difference")
+        asked = SHARES[metric].format(grain=sheet.grain, base_grain=sheet.base_grain)
+        if sure.empty:
+            told.append(f"No market differs from the others by more than chance in the customers who {asked}.")
+            continue
+        named = [
+            f"{sheet.names[row.market]} {formats.percent(row.share)} ({formats.share_interval(row.lower, row.upper)}, "
+            f"n {formats.count(row.n)})"
+            for row in sure.itertuples()
+        ]
+        told.append(f"Customers who {asked} are more or fewer than elsewhere, beyond chance, in {'; '.join(named)}.")
+    return told
+
+
+def _where_changed(sheet: GroupSheet) -> list[str]:
+    readings = sheet.tables["readings"].query("kind != 'none'")
+    return [
+        f"{sheet.names[row.market]}: retention {'fell' if row.ratio < 1 else 'rose'} among "
+        f"{reading_told(row, grain=sheet.grain)}."
+        for row in readings.itertuples()
+    ]
+
+
+def _exchange_rates(sheet: GroupSheet) -> str:
+    rows = sheet.tables.get("revenue")
+    if rows is None or GROUP not in set(rows["market"]):
+        return ""
+    row = rows.set_index("market").loc[GROUP]
+    change, constant, effect = (
+        formats.whole_money(row[name], currency=sheet.currency) for name in ("change", "change_constant", "fx_effect")
+    )
+    return (
+        f"Net revenue of the last year changed by {change} against the year before: {constant} at constant exchange "
+        f"rates, {effect} by the rates themselves."
+    )

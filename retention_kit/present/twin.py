@@ -8,9 +8,12 @@ from typing import Any
 import pandas as pd
 
 from retention_kit import __version__
+from retention_kit.config import GROUP
 from retention_kit.metrics import Sheet
+from retention_kit.metrics.group import GroupSheet
+from retention_kit.periods import label
 from retention_kit.present import formats, headlines
-from retention_kit.present.sentences import sentences
+from retention_kit.present.sentences import group_sentences, sentences
 from retention_kit.present.tables import Shown, table
 from retention_kit.writing import write_whole
 
@@ -36,6 +39,7 @@ def twin(sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[d
             for h in sheet.headlines.values()
         ],
         "in_short": sentences(sheet),
+        "changed": _read(sheet),
         "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
         "findings": list(findings),
     }
@@ -64,6 +68,62 @@ def publish(
     }
     frame = pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()})
     return table(frame, name="provenance", caption="Where these numbers come from", left=["Fact", "Value"])
+
+
+def group_twin(
+    sheet: GroupSheet, *, data: str, data_fingerprint: str, findings: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the twin of the group's sheet as plain values; `headlines` are those no small market can be had from."""
+    return {
+        "format": FORMAT,
+        "market": GROUP,
+        "name": "All markets",
+        "currency": sheet.currency,
+        "as_of": sheet.as_of,
+        "grain": sheet.grain,
+        "base_grain": sheet.base_grain,
+        "min_cell": sheet.min_cell,
+        "data": data,
+        "data_fingerprint": data_fingerprint,
+        "kit_version": __version__,
+        "headlines": [
+            h.to_dict() | {"shown": headlines.shown(h), "shown_interval": headlines.interval(h)}
+            for h in sheet.headlines.values()
+        ],
+        "in_short": group_sentences(sheet),
+        "hidden_markets": list(sheet.hidden),
+        "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
+        "findings": list(findings),
+    }
+
+
+def publish_group(
+    sheet: GroupSheet, *, data: str, data_fingerprint: str, findings: Sequence[dict[str, Any]], to: str = ""
+) -> Shown:
+    """Write the group's twin to a file, where one is named, and return where the numbers come from."""
+    if to:
+        text = to_json(group_twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings))
+        write_whole({Path(to): text.encode()})
+    facts = {
+        "Markets": ", ".join(sheet.names.values()),
+        "Too small to show": ", ".join(sheet.hidden) or "none",
+        "Data": data,
+        "Observed before": formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
+        "Currency of the group": sheet.currency or "none",
+        "Smallest group shown": f"{sheet.min_cell} customers",
+        "retention_kit": __version__,
+    }
+    frame = pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()})
+    return table(frame, name="provenance", caption="Where these numbers come from", left=["Fact", "Value"])
+
+
+def _read(sheet: Sheet) -> dict[str, Any]:
+    """Return where retention changed, as plain values."""
+    reading = sheet.reading
+    is_period = reading.kind in ("period", "cohorts")
+    at = label(reading.at, grain=sheet.grain) if is_period else reading.at
+    ends = {name: None if pd.isna(getattr(reading, name)) else getattr(reading, name) for name in ("lower", "upper")}
+    return {"kind": reading.kind, "at": at, "ratio": reading.ratio, **ends, "p": reading.p}
 
 
 def to_json(values: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ _HOMES = {
     "LIMIT_SECONDS": "reports",
     "Result": "reports",
     "exit_code": "reports",
+    "join": "reports",
     "pool_for": "reports",
     "run_reports": "reports",
     "share_of_memory": "reports",

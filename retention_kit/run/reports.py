@@ -131,6 +131,15 @@ def run_reports(
     return [results[run.market] for run in runs]
 
 
+def join(out: Path, results: Sequence[Result]) -> None:
+    """Tell of the reports of several notebooks, made one after the other, as of one run, in record and index."""
+    with held(out):
+        known = record.read(out)
+        entries = {one.market: known["markets"][one.market] for one in results if one.market in known["markets"]}
+        _written(out, lambda: record.write(out, entries, made=known["made"]))
+        _written(out, lambda: write_index(out))
+
+
 def write_index_of_all(out: Path) -> int:
     """Write the index of what machines have made apart, each its shard; return of how many markets it tells.
 
