@@ -281,7 +281,8 @@ def report(
         common = {name: value for name, value in given.items() if name in declared} | values
         names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
         group = _group(counted) if of_group else ()
-        runs = [run.Run(code, names[code], common) for code in markets or (*_with_orders(counted), *group)]
+        codes = markets or (*_with_orders(counted), *group)
+        runs = [run.Run(code, names[code], _earlier(code, folder, declared) | common) for code in codes]
         runs = run.shard(runs, shard) if shard else runs
         fingerprint = counts.fingerprint(source)
         results = []
@@ -303,6 +304,13 @@ def report(
     if not quiet and not json_log:
         click.echo(f"{folder if shard else folder / 'index.html'}")
     sys.exit(run.exit_code(results))
+
+
+def _earlier(code: str, folder: Path, declared: Any) -> dict[str, str]:
+    """Return where the twin of a market's last report would be, for a notebook that asks for it."""
+    from retention_kit.config import GROUP
+
+    return {"earlier": str((folder / f"{code}.json").absolute())} if "earlier" in declared and code != GROUP else {}
 
 
 def _found(path: Path) -> Path | None:

@@ -167,7 +167,7 @@ def test_a_folder_that_is_a_file(refused, tmp_path):
         (
             ("grian", "week"),
             "There is no parameter 'grian'.\n"
-            "  found: 'market', 'data', 'files', 'as_of', 'grain', 'base_grain', 'unknown_markets', 'twin'\n"
+            "  found: 'market', 'data', 'files', 'as_of', 'grain', 'base_grain', 'unknown_markets', 'earlier', 'twin'\n"
             "  try:   'grain'",
         ),
         (("market", "NL"), "The parameter 'market' is set by an option.\n  try:   --market instead of -p market"),

@@ -42,21 +42,34 @@ def twin(sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[d
         "changed": _read(sheet),
         "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
         "findings": list(findings),
+        "settings": {
+            "refund_policy": sheet.refund_policy,
+            "activity_window_days": sheet.market.activity_window_days,
+        },
+        "restated": [],
     }
 
 
 def publish(
-    sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[dict[str, Any]], to: str = ""
+    sheet: Sheet,
+    *,
+    data: str,
+    data_fingerprint: str,
+    findings: Sequence[dict[str, Any]],
+    to: str = "",
+    restated: pd.DataFrame | None = None,
 ) -> Shown:
     """Write the twin to a file, where one is named, and return where the numbers come from.
 
     Parameters
     ----------
     to : the file; empty writes nothing.
+    restated : what moved since the last report, from `restatement.restated`; told in the file where given.
     """
     if to:
-        text = to_json(twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings))
-        write_whole({Path(to): text.encode()})
+        told = twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings)
+        told["restated"] = [] if restated is None else _rows(restated)
+        write_whole({Path(to): to_json(told).encode()})
     facts = {
         "Market": f"{sheet.market.name} ({sheet.market.code})",
         "Data": data,
