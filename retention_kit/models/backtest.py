@@ -99,8 +99,8 @@ def back_test(
     actual = int(holdout_counts["n_later"].sum())
     if actual < LEAST_LATER:
         raise MetricError(
-            f"Too few orders in the {weeks} weeks held out to judge a forecast: {actual}.",
-            to_try=f"a longer hold-out, or a market with more orders: {LEAST_LATER} are needed",
+            f"Fewer than {LEAST_LATER} orders in the {weeks} weeks held out, too few to judge a forecast.",
+            to_try="a longer hold-out, or a market with more orders",
         )
     known = seasons.adjusted(patterns(holdout_counts), as_of_day=split_day)
     ahead = seasons.weeks(split_day, weeks)

@@ -81,6 +81,7 @@ def purchase_forecasts(
     markets: Mapping[str, Market],
     as_of: str,
     holdout_weeks: int,
+    min_cell: int,
     law: str = DEFAULT_LAW,
 ) -> Forecasts:
     """Return the forecasts of all markets: fitted to all that is known, and tested on the last weeks of it.
@@ -92,6 +93,7 @@ def purchase_forecasts(
     markets : by code, those with orders.
     as_of : first instant not observed.
     holdout_weeks : length of the hold-out of `holdout_counts`.
+    min_cell : least number of customers of whom a forecast is shown.
     law : 'mbg_nbd', 'bg_nbd' or 'pareto_nbd'.
 
     Raises
@@ -120,19 +122,31 @@ def purchase_forecasts(
     earlier = back_tested_models(past, names=names, split_days=split, seasons=then, law=law)
     found = {}
     for code in codes:
+        facts = {"law": law, "as_of_day": days[code], "seasons": now[code], "seasons_before": then[code]}
+        if known[code].n_customers < min_cell:
+            found[code] = _hidden(markets[code], known[code], min_cell=min_cell, **facts)
+            continue
         notes: dict[str, str] = {}
         market_model = _or_note(notes, "model", refuse_without_model, code, models, known[code], name=names[code])
         spent = _or_note(notes, "spend", fit_spend, _spend(spend[code]))
         tested = None
         if code in earlier:
-            facts = {"weeks": holdout_weeks, "split_day": split[code], "seasons": then[code]}
-            tested = _or_note(notes, "test", back_test, past[code], earlier[code], **facts)
+            held_out = {"weeks": holdout_weeks, "split_day": split[code], "seasons": then[code]}
+            tested = _or_note(notes, "test", back_test, past[code], earlier[code], **held_out)
         else:
             notes["test"] = (
                 f"{names[code]}: no model could be fitted {holdout_weeks} weeks ago, so that none was tested."
             )
+        if tested is not None and tested.n_customers < min_cell:
+            tested, notes["test"] = None, f"{names[code]}: fewer than {min_cell} customers {holdout_weeks} weeks ago."
         found[code] = MarketForecast(
-            markets[code], law, days[code], known[code], now[code], then[code], market_model, spent, tested, notes
+            market=markets[code],
+            patterns=known[code],
+            market_model=market_model,
+            spend=spent,
+            tested=tested,
+            notes=notes,
+            **facts,
         )
     return Forecasts(found)
 
@@ -169,6 +183,13 @@ def laws_compared(
                 }
             )
     return pd.DataFrame(rows, columns=["law", "log_likelihood", "forecast", "lower", "upper", "actual", "error"])
+
+
+def _hidden(market: Market, known: Patterns, *, min_cell: int, **facts) -> MarketForecast:
+    why = f"{market.name}: hidden: fewer than {min_cell} customers."
+    notes = dict.fromkeys(("model", "spend", "test"), why)
+    nothing = {"market_model": None, "spend": None, "tested": None}
+    return MarketForecast(market=market, patterns=known, notes=notes, **nothing, **facts)
 
 
 def _spend(spend_counts: pd.DataFrame) -> pd.DataFrame:

@@ -6,11 +6,15 @@ What cannot be said is absent, and `notes` says why: a forecast that is withheld
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from retention_kit.config import Market
 from retention_kit.errors import MetricError
+from retention_kit.models.fitting import CONF_LEVEL
 from retention_kit.models.forecasts import MarketForecast
+from retention_kit.models.purchases import WEEKS_PER_YEAR
 from retention_kit.models.worth import (
     WEEKS_PER_MONTH,
     Dependence,
@@ -34,14 +38,16 @@ _NOTHING = {
 class Outlook:
     """What is forecast of a market's customers over a horizon, discounted by a yearly rate.
 
-    `worth` of a new customer, or None; `acquisition_cost`, or None, with its origin. Tables, empty where there is
-    nothing to say: `payback` by month, `predictions` by pattern, `activity` by age in months. `notes` say why something
-    is not there, by 'forecast', 'worth', 'payback'.
+    `orders_ahead`: expected order days of all customers in the next year, with an interval in which what the back-test
+    was off is included; None where the forecast is withheld. `worth` of a new customer, or None. `acquisition_cost`, or
+    None, with its origin. Tables, empty where there is nothing to say: `payback` by month, `predictions` by pattern,
+    `activity` by age in months. `notes` say why something is not there, by 'forecast', 'worth', 'payback'.
     """
 
     forecast: MarketForecast
     horizon_weeks: int
     yearly_rate: float
+    orders_ahead: tuple[float, float, float] | None
     worth: NewCustomerWorth | None
     acquisition_cost: float | None
     cost_origin: str
@@ -79,7 +85,7 @@ def outlook(
     nothing = {name: pd.DataFrame(columns=columns) for name, columns in _NOTHING.items()}
     if forecast.withheld or model is None:
         notes = dict.fromkeys(("forecast", "worth", "payback"), forecast.withheld)
-        return Outlook(forecast, horizon_weeks, yearly_rate, None, cost, origin, **nothing, notes=notes)
+        return Outlook(forecast, horizon_weeks, yearly_rate, None, None, cost, origin, **nothing, notes=notes)
     notes: dict[str, str] = {}
     terms = {
         "name": market.name,
@@ -113,6 +119,7 @@ def outlook(
         forecast,
         horizon_weeks,
         yearly_rate,
+        _orders_ahead(forecast),
         worth,
         cost,
         origin,
@@ -135,6 +142,19 @@ def acquisition_cost(acquisition_counts: pd.DataFrame, *, market: Market, min_ce
     if market.acquisition_cost is not None:
         return float(market.acquisition_cost), "as stated for the market"
     return None, "not known"
+
+
+def _orders_ahead(forecast: MarketForecast, *, conf_level: float = CONF_LEVEL) -> tuple[float, float, float]:
+    weeks = forecast.seasons.weeks(forecast.as_of_day, WEEKS_PER_YEAR)
+    model = forecast.market_model.model
+    expected, lower, upper = model.total_orders(forecast.patterns, weeks=weeks, conf_level=conf_level)
+    # the law is not quite true: what it was off once is what it may be off again
+    off = norm.ppf((1 + conf_level) / 2) * expected * abs(forecast.tested.error if forecast.tested is not None else 0.0)
+    return (
+        expected,
+        max(expected - float(np.hypot(expected - lower, off)), 0.0),
+        expected + float(np.hypot(upper - expected, off)),
+    )
 
 
 def _activity(forecast: MarketForecast, *, months: int) -> pd.DataFrame:

@@ -11,6 +11,8 @@ import pandas as pd
 
 from retention_kit.errors import MetricError
 
+LEAST_TOLD = 10
+"""Customers below whom their number is not told."""
 _DAYS_PER_WEEK = 7
 
 
@@ -41,6 +43,11 @@ class Patterns:
     def kinds(self) -> tuple["Kinds", "Kinds", "Kinds"]:
         """Return the different values of x, t_x and T, and which of them each pattern has."""
         return Kinds(self.x), Kinds(self.t_x), Kinds(self.T)
+
+
+def told(n: float) -> str:
+    """Return a number of customers as an error or a note may tell it: a few are not told."""
+    return f"{int(n):,}" if n >= LEAST_TOLD else f"fewer than {LEAST_TOLD}"
 
 
 class Kinds:

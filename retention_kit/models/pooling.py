@@ -12,17 +12,20 @@ import numpy as np
 
 from retention_kit.errors import MetricError
 from retention_kit.models.fitting import Prior
-from retention_kit.models.patterns import Patterns
+from retention_kit.models.patterns import Patterns, told
 from retention_kit.models.purchases import (
     DEFAULT_LAW,
     LEAST_REPEAT_BUYERS,
     WEEKS_PER_YEAR,
     PurchaseModel,
     fit_purchases,
+    weak_prior,
 )
 
 LEAST_MARKETS = 3
 """Markets with a model of their own that it takes to say how much markets differ."""
+COMMON_SPREAD = 0.5
+"""Spread of log parameters over markets where fewer than three tell it: within a factor of 2.7, with 95 %."""
 _LEAST_SPREAD = 0.02
 _N_STEPS = 200
 
@@ -62,21 +65,64 @@ def pooled_purchases(
     """
     alone: dict[str, PurchaseModel] = {}
     for market, patterns in markets.items():
-        try:
-            alone[market] = fit_purchases(patterns, name=names[market], law=law)
-        except MetricError:
-            continue  # few buyers, or not determined by them: the others' turn
-    if len(alone) < LEAST_MARKETS:
-        return {market: MarketModel(model, model.n_customers, 0.0) for market, model in alone.items()}
-    prior = _prior(list(alone.values()))
+        model = _fitted(patterns, name=names[market], law=law, prior=None)
+        if model is not None:
+            alone[market] = model
+    if len(alone) >= LEAST_MARKETS:
+        prior, known = _prior(list(alone.values())), list(alone.values())
+    else:
+        prior, known = _common_prior(markets, law=law)
     found = {}
     for market, patterns in markets.items():
-        try:
-            model = fit_purchases(patterns, name=names[market], law=law, prior=prior)
-        except MetricError:
+        if prior is None or (len(alone) < LEAST_MARKETS and market in alone):
+            if market in alone:
+                found[market] = MarketModel(alone[market], alone[market].n_customers, 0.0)
+            elif patterns.n_repeat_buyers >= LEAST_REPEAT_BUYERS:
+                found |= _held(market, patterns, names=names, law=law)
             continue
-        found[market] = _told(market, model, alone.get(market), list(alone.values()), patterns, names=names)
+        model = _fitted(patterns, name=names[market], law=law, prior=prior)
+        if model is not None:
+            found[market] = _told(market, model, alone.get(market), known, patterns, names=names)
     return found
+
+
+def _fitted(patterns: Patterns, *, name: str, law: str, prior: Prior | None) -> PurchaseModel | None:
+    try:
+        return fit_purchases(patterns, name=name, law=law, prior=prior)
+    except MetricError:  # few buyers, or not determined by them
+        return None
+
+
+def _held(market: str, patterns: Patterns, *, names: Mapping[str, str], law: str) -> dict[str, MarketModel]:
+    """Return the model of a market that has buyers enough, who do not tell how they leave; none where it has none."""
+    model = _fitted(patterns, name=names[market], law=law, prior=weak_prior(patterns, law=law))
+    if model is None:
+        return {}
+    note = (
+        f"{names[market]}: these customers do not tell how they leave; each parameter is held within a factor of about "
+        "19 of a usual one."
+    )
+    return {market: MarketModel(model, model.n_customers, 0.0, note)}
+
+
+def _common_prior(markets: Mapping[str, Patterns], *, law: str) -> tuple[Prior | None, list[PurchaseModel]]:
+    """Return the model of all customers together, as a prior too, where few markets say how much they differ.
+
+    They are then taken to differ as `COMMON_SPREAD` says. None for one market, or where all together have few buyers.
+    """
+    if len(markets) < 2:
+        return None, []
+    columns = [[getattr(patterns, part) for patterns in markets.values()] for part in ("x", "t_x", "T", "n")]
+    together = Patterns(*(np.concatenate(column) for column in columns))
+    if together.n_repeat_buyers < LEAST_REPEAT_BUYERS:
+        return None, []
+    priors = (None, weak_prior(together, law=law))
+    fitted = (_fitted(together, name="all markets", law=law, prior=prior) for prior in priors)
+    model = next((model for model in fitted if model is not None), None)
+    if model is None:
+        return None, []
+    at = model.fit.log_parameters
+    return Prior(at, np.eye(len(at)) / COMMON_SPREAD**2), [model]
 
 
 def refuse_without_model(
@@ -92,7 +138,7 @@ def refuse_without_model(
         return models[market]
     buyers = int(patterns.n_repeat_buyers)
     raise MetricError(
-        f"{name}: {buyers:,} repeat buyers, and no purchase model that they or other markets determine.",
+        f"{name}: {told(buyers)} repeat buyers, and no purchase model that they or other markets determine.",
         found=f"{len(models)} markets with a model; {LEAST_MARKETS} are needed to help another",
         to_try="wait, or take a longer history",
     )
@@ -110,10 +156,9 @@ def _told(
     def first_year(at: np.ndarray) -> np.ndarray:
         return np.log(model.law.expected(np.exp(at), np.array([WEEKS_PER_YEAR])))
 
-    # of one customer: what the markets with a model of their own had to spare of each
-    of_one = np.median([float(other.fit.delta_error(first_year)[0]) ** 2 * other.n_customers for other in others])
-    if own is not None:
-        of_one = float(own.fit.delta_error(first_year)[0]) ** 2 * own.n_customers
+    # what one customer tells: of the market itself, else of the markets that the prior comes from
+    known = [own] if own is not None else others
+    of_one = np.median([float(one.fit.delta_error(first_year)[0]) ** 2 * one.n_customers for one in known])
     variance = max(float(model.fit.delta_error(first_year)[0]) ** 2, 1e-12)
     effective = max(of_one / variance, patterns.n_customers)
     borrowed = 1 - patterns.n_customers / effective
@@ -122,8 +167,8 @@ def _told(
         buyers = int(patterns.n_repeat_buyers)
         why = "too few for" if buyers < LEAST_REPEAT_BUYERS else "who do not determine"
         note = (
-            f"{names[market]}: {buyers:,} repeat buyers, {why} a model of its own; showing the model of all markets, "
-            f"drawn to these buyers (effective n {effective:,.0f})."
+            f"{names[market]}: {told(buyers)} repeat buyers, {why} a model of its own; showing the model of all "
+            f"markets, drawn to these buyers (effective n {effective:,.0f})."
         )
     return MarketModel(model, float(effective), float(borrowed), note)
 

@@ -13,13 +13,14 @@ from scipy.stats import norm
 from retention_kit.errors import MetricError, unknown_name
 from retention_kit.models.fitting import CONF_LEVEL, Fit, Prior, maximum_likelihood
 from retention_kit.models.laws import LAWS, Law
-from retention_kit.models.patterns import Patterns
+from retention_kit.models.patterns import Patterns, told
 
 DEFAULT_LAW = "mbg_nbd"
 LEAST_REPEAT_BUYERS = 50
 """Customers with a second order day below whom a market has no model of its own."""
 WEEKS_PER_YEAR = 365.25 / 7
 _STEP_WEEKS = 4
+_WEAK_SPREAD = 1.5
 _MOST_DRAWN = 20_000
 
 
@@ -238,8 +239,8 @@ def fit_purchases(
     buyers = int(patterns.n_repeat_buyers)
     if prior is None and buyers < LEAST_REPEAT_BUYERS:
         raise MetricError(
-            f"{name}: {buyers:,} repeat buyers, too few for a purchase model of its own.",
-            found=f"{int(patterns.n_customers):,} customers; {LEAST_REPEAT_BUYERS} repeat buyers are needed",
+            f"{name}: {told(buyers)} repeat buyers, too few for a purchase model of its own.",
+            found=f"{told(patterns.n_customers)} customers; {LEAST_REPEAT_BUYERS} repeat buyers are needed",
             to_try="fit the markets together (models.pooled_purchases), or wait",
         )
     likelihood, starts = chosen.likelihood(patterns), chosen.starts(patterns)
@@ -253,6 +254,16 @@ def fit_purchases(
         to_try="another law, more customers, or the markets together (models.pooled_purchases)",
     )
     return PurchaseModel(chosen, fit, int(patterns.n_customers), buyers)
+
+
+def weak_prior(patterns: Patterns, *, law: str) -> Prior:
+    """Return what is taken for granted of a market whose customers do not tell how they leave.
+
+    Where hardly anybody seems to leave, the likelihood has no inner maximum. Then each parameter is held near a usual
+    one: log-normal, within a factor of 19 either way with 95 %. Many customers outweigh it.
+    """
+    mean = np.log(LAWS[law].starts(patterns)[0])
+    return Prior(mean, np.eye(len(mean)) / _WEAK_SPREAD**2)
 
 
 def _positive(weeks: float) -> float:

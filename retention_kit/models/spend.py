@@ -14,7 +14,7 @@ from scipy.special import digamma, gammaln
 
 from retention_kit.errors import MetricError
 from retention_kit.models.fitting import Fit, Likelihood, Valued, maximum_likelihood, summed
-from retention_kit.models.patterns import Kinds
+from retention_kit.models.patterns import Kinds, told
 
 LEAST_SPENDERS = 30
 """Customers with repeat orders below whom no model of spend is fitted."""
@@ -103,13 +103,13 @@ def fit_spend(spend_counts: pd.DataFrame) -> SpendModel:
     if (value <= 0).any() or (n_days < 1).any():
         raise MetricError(
             "The model of spend needs values above 0, on at least one day.",
-            found=f"{int(n[(value <= 0) | (n_days < 1)].sum()):,} customers with a value of 0 or below, or with no day",
+            found=f"{told(n[(value <= 0) | (n_days < 1)].sum())} customers with a value of 0 or below, or with no day",
             to_try="leave them out: free orders say nothing of spend",
         )
     if n.sum() < LEAST_SPENDERS:
         raise MetricError(
-            f"Too few customers for a model of spend: {n.sum():,.0f}.",
-            to_try=f"pool markets: {LEAST_SPENDERS} are needed",
+            f"Fewer than {LEAST_SPENDERS} customers, too few for a model of spend.",
+            to_try="wait, or take a longer history",
         )
     mean = value / (n * n_days)
     centre = float((mean * n).sum() / n.sum())
@@ -117,7 +117,7 @@ def fit_spend(spend_counts: pd.DataFrame) -> SpendModel:
     if spread < 1e-8:
         raise MetricError(
             "All customers spend the same: there is no difference between them to learn.",
-            found=f"{n.sum():,.0f} customers with one mean value",
+            found=f"{told(n.sum())} customers with one mean value",
             to_try="multiply by that value",
         )
     fit = maximum_likelihood(

@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.suppression import hide_small
 from retention_kit.models import LAWS, BackTest, MarketForecast, Outlook, concentration, payback_month, segments
-from retention_kit.models.purchases import WEEKS_PER_YEAR
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines
 from retention_kit.present.figures import _BESIDE_THE_TITLE, _COUNT, _SHARE, _from_zero, _nothing, _told
@@ -49,7 +48,12 @@ def badge_text(forecast: MarketForecast) -> str:
     test = forecast.tested
     if test is None:
         return f"Not back-tested. {forecast.notes.get('test', '')}".strip()
-    verdict = "" if test.holds else " The forecast is withheld: a naive one was nearer."
+    if not test.holds:
+        verdict = " The forecast is withheld: a naive one was nearer."
+    elif abs(test.error) > abs(test.naive_error):
+        verdict = " A naive one was nearer, by no more than chance."
+    else:
+        verdict = " The naive ones were farther off."
     inside = "inside" if test.covered else "outside"
     return (
         f"Back-test: fitted to what was known on {formats.day(date_of(test.split_day))}, the forecast was "
@@ -145,7 +149,7 @@ def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figu
     pooled_retention : the sheet's table of that name, with grain 'month'.
     """
     market = outlook.forecast.market
-    title = "Customers who order in each month after the first, observed and forecast"
+    title = "Customers who order in each month after their first"
     seen = pooled_retention[(pooled_retention["age"] >= 1) & ~pooled_retention["hidden"]]
     ahead = outlook.activity
     if ahead.empty or seen.empty:
@@ -334,16 +338,16 @@ def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: in
 
 def _orders_ahead(outlook: Outlook) -> str:
     forecast = outlook.forecast
-    if forecast.withheld or forecast.market_model is None:
+    if outlook.orders_ahead is None:
         return forecast.withheld
-    weeks = forecast.seasons.weeks(forecast.as_of_day, WEEKS_PER_YEAR)
-    expected, lower, upper = forecast.market_model.model.total_orders(forecast.patterns, weeks=weeks)
+    expected, lower, upper = outlook.orders_ahead
     n = forecast.patterns.n_customers
     still = float((outlook.predictions["alive"] * outlook.predictions["n_customers"]).sum())
     return (
         f"{forecast.market.name}: the {formats.count(n)} customers of today are expected to order on "
         f"{formats.count(expected)} days in the next year (95% interval {formats.count(lower)} to "
-        f"{formats.count(upper)}); about {formats.count(still)} of them are still customers."
+        f"{formats.count(upper)}, what the back-test was off included); about {formats.count(still)} of them are still "
+        f"customers."
     )
 
 

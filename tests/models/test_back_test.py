@@ -104,8 +104,8 @@ def test_a_hold_out_with_few_orders_judges_nothing(holdout):
     with pytest.raises(MetricError) as error:
         forecast_of(quiet, "mbg_nbd")
     assert str(error.value) == (
-        "Too few orders in the 39 weeks held out to judge a forecast: 0.\n"
-        "  try:   a longer hold-out, or a market with more orders: 30 are needed"
+        "Fewer than 30 orders in the 39 weeks held out, too few to judge a forecast.\n"
+        "  try:   a longer hold-out, or a market with more orders"
     )
 
 

@@ -26,7 +26,7 @@ def purchases(tmp_path_factory):
 @pytest.fixture(scope="module")
 def forecast(sample_counts, purchases):
     markets = {code: sample_counts.source.markets[code] for code in sample_counts.markets}
-    facts = {"markets": markets, "as_of": "2026-01-01", "holdout_weeks": 26}
+    facts = {"markets": markets, "as_of": "2026-01-01", "holdout_weeks": 26, "min_cell": 10}
     return models.purchase_forecasts(sample_counts.tables, purchases.tables, **facts).of("DK")
 
 
@@ -142,7 +142,7 @@ def test_small_groups_are_hidden(denmark_ahead, joined):
 
 def test_the_group_has_no_forecast_of_its_own(sample_counts, purchases):
     markets = {"DK": sample_counts.source.markets["DK"]}
-    facts = {"markets": markets, "as_of": "2026-01-01", "holdout_weeks": 26}
+    facts = {"markets": markets, "as_of": "2026-01-01", "holdout_weeks": 26, "min_cell": 10}
     found = models.purchase_forecasts(sample_counts.tables, purchases.tables, **facts)
     with pytest.raises(
         ValueError, match=r"^There is no forecast of 'ALL'\.\n  found: forecasts of DK\n  try:   each market"
@@ -150,18 +150,47 @@ def test_the_group_has_no_forecast_of_its_own(sample_counts, purchases):
         found.of("ALL")
 
 
+def test_a_market_of_a_few_customers_is_hidden(sample_counts, purchases):
+    facts = {"markets": {"DK": sample_counts.source.markets["DK"]}, "as_of": "2026-01-01", "holdout_weeks": 26}
+    hidden = models.purchase_forecasts(sample_counts.tables, purchases.tables, min_cell=3000, **facts).of("DK")
+    here = sample_counts.of("DK")
+    outlook = models.outlook(hidden, here.rfm_counts, here.acquisition_counts, **TERMS)
+    told = value.sentences(outlook)
+    assert told == [
+        "Denmark: hidden: fewer than 3000 customers.",
+        "Not back-tested. Denmark: hidden: fewer than 3000 customers.",
+    ]
+    assert "hidden" in value.parameters(hidden).text
+    assert outlook.predictions.empty
+
+
+def test_what_the_back_test_was_off_widens_the_interval_ahead(denmark_ahead, sample_counts, forecast):
+    here = sample_counts.of("DK")
+    off = replace(forecast, tested=replace(forecast.tested, forecast=forecast.tested.actual * 1.1))
+    wide = models.outlook(off, here.rfm_counts, here.acquisition_counts, **TERMS)
+    expected, lower, upper = denmark_ahead.orders_ahead
+    assert wide.orders_ahead[0] == expected
+    assert wide.orders_ahead[1] < lower < expected < upper < wide.orders_ahead[2]
+    assert wide.orders_ahead[2] - expected > 1.9 * 0.1 * expected
+
+
 def test_without_a_model_the_page_says_why(sample_counts, purchases):
     """Of one market alone with a handful of customers there is nothing to learn, and nobody to borrow from."""
     few = {name: table.query("market == 'DK'") for name, table in sample_counts.tables.items()}
     few["rfm_counts"] = few["rfm_counts"].query("frequency < 2").head(20)
     alone = {name: table.query("market == 'DK'").head(0) for name, table in purchases.tables.items()}
-    facts = {"markets": {"DK": sample_counts.source.markets["DK"]}, "as_of": "2026-01-01", "holdout_weeks": 26}
+    facts = {
+        "markets": {"DK": sample_counts.source.markets["DK"]},
+        "as_of": "2026-01-01",
+        "holdout_weeks": 26,
+        "min_cell": 10,
+    }
     lost = models.purchase_forecasts(few, alone, **facts).of("DK")
     here = sample_counts.of("DK")
     outlook = models.outlook(lost, few["rfm_counts"], here.acquisition_counts, **TERMS)
     told = value.sentences(outlook)
     assert told == [
-        "Denmark: 0 repeat buyers, and no purchase model that they or other markets determine.",
+        "Denmark: fewer than 10 repeat buyers, and no purchase model that they or other markets determine.",
         "Not back-tested. Denmark: no model could be fitted 26 weeks ago, so that none was tested.",
     ]
     assert "no purchase model" in value.parameters(lost).text
