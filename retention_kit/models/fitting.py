@@ -6,6 +6,7 @@ other, there is no fit, and the error says so.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import norm
@@ -122,12 +123,13 @@ class _Climb:
 
     def __init__(self, likelihood: Likelihood, at: np.ndarray) -> None:
         self._likelihood, self.at = likelihood, at
-        self.value, self.slope, outer = likelihood(at)
-        if np.isfinite(self.value):
-            squares = outer()
-            self._inverse = np.linalg.inv(squares + 1e-6 * (1 + np.trace(squares)) * np.eye(len(at)))
-        else:
-            self.value = -np.inf
+        self.value, self.slope, self._outer = likelihood(at)
+        self.value = self.value if np.isfinite(self.value) else -np.inf
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        squares = self._outer()
+        return np.linalg.inv(squares + 1e-6 * (1 + np.trace(squares)) * np.eye(len(self.at)))
 
     def settles(self, tolerance: float) -> bool:
         """Climb until no more than the tolerance can be gained, and tell whether that is reached."""
@@ -153,8 +155,8 @@ class _Climb:
                 self.at, self.value, self.slope = self.at + step, value, slope
                 curved = float(step @ bend)
                 if curved > 0:
-                    turned = np.eye(len(step)) - np.outer(step, bend) / curved
-                    self._inverse = turned @ self._inverse @ turned.T + np.outer(step, step) / curved
+                    turned = np.eye(len(step)) - step[:, None] * (bend / curved)
+                    self._inverse = turned @ self._inverse @ turned.T + step[:, None] * (step / curved)
                 return True
             step = step / 2
         return False

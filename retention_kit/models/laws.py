@@ -115,7 +115,6 @@ class _BetaGeometric:
             [0.3, 0.4 * weeks, 0.8, 2.4],
             [1.0, weeks, 0.3, 3.0],
             [0.6, 0.7 * weeks, 1.0, 1.5],
-            [3, 2 * weeks, 1, 9],
         ]
 
     def alive(self, parameters: np.ndarray, patterns: Patterns) -> np.ndarray:

@@ -65,7 +65,8 @@ def patterns(rfm_counts: pd.DataFrame) -> Patterns:
     """Return the patterns of a market as the purchase models take them.
 
     `rfm_counts` has recency and age in whole units of `unit_days`: of the days that a unit hides half are added, so
-    that weeks are not half a week too short. With `unit_days` 1 nothing is hidden and nothing is added.
+    that weeks are not half a week too short; and half a day is taken from the age, which reaches from some hour of the
+    first day to the end of the last. With `unit_days` 1 the numbers are taken as they are.
 
     Parameters
     ----------
@@ -81,9 +82,12 @@ def patterns(rfm_counts: pd.DataFrame) -> Patterns:
     if not known.any():
         raise MetricError("There is no customer to learn from.", to_try="a market with orders, or a later as_of")
     unit, x, recency, age, n = (values[known] for values in (unit, x, recency, age, n))
+    faulty = (recency > age) | (age < 0)  # as counted: for `checked` to tell
     hidden = (unit - 1) / 2
-    recency = np.where(x > 0, recency * unit + hidden, recency)
-    return checked(x, recency / _DAYS_PER_WEEK, (age * unit + hidden) / _DAYS_PER_WEEK, n)
+    age = age * unit + np.where(unit > 1, hidden - 0.5, 0)
+    recency = np.where(x > 0, recency * unit + hidden, recency * unit)
+    recency = np.where(faulty, recency, np.minimum(recency, age))
+    return checked(x, recency / _DAYS_PER_WEEK, age / _DAYS_PER_WEEK, n)
 
 
 def checked(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, n: np.ndarray) -> Patterns:  # noqa: N803

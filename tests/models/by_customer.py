@@ -36,5 +36,5 @@ def weighted(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def weekly(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the same patterns in whole weeks, as `counts.rfm_counts` has them."""
-    return weighted(rows.assign(unit_days=7, recency=rows["recency"] // 7, age=rows["age"] // 7))
+    """Return the same patterns in whole weeks, as `counts.rfm_counts` has them: age to the first day not observed."""
+    return weighted(rows.assign(unit_days=7, recency=rows["recency"] // 7, age=(rows["age"] + 1) // 7))
