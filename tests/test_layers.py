@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "counts": {"errors", "config", "periods", "ingest"},
     "metrics": {"errors", "config", "periods"},
     "models": {"errors", "config", "periods", "metrics"},
-    "actions": {"errors", "config", "periods", "metrics", "models"},
+    "actions": {"errors", "config", "periods", "writing", "metrics", "models"},
     "present": {"errors", "config", "periods", "metrics", "models", "actions", "writing"},
     "run": {"errors", "config", "writing"},
 }

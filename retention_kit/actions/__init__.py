@@ -1,6 +1,15 @@
 """What to do: who is leaving, what keeps customers, and whether a test worked."""
 
+from retention_kit.actions.alerts import REASONS, Alerted, alert, watch_terms, write_alerts
 from retention_kit.actions.answers import Intention, intention, net_promoter_score
+from retention_kit.actions.churn import (
+    Judged,
+    at_risk,
+    judged,
+    lapse_predictions,
+    lapse_probability,
+    risk_then,
+)
 from retention_kit.actions.experiments import (
     Readout,
     Trial,
@@ -15,23 +24,34 @@ from retention_kit.actions.planning import Baseline, baseline, effect_for_size, 
 from retention_kit.actions.pooling import Pooled, pooled, pooled_difference
 
 __all__ = [
+    "REASONS",
+    "Alerted",
     "Baseline",
     "Intention",
+    "Judged",
     "Pooled",
     "Readout",
     "Trial",
     "adjusted_by_history",
+    "alert",
+    "at_risk",
     "baseline",
     "effect_for_size",
     "holm",
     "intention",
+    "judged",
+    "lapse_predictions",
+    "lapse_probability",
     "mean_difference",
     "net_promoter_score",
     "plan",
     "pooled",
     "pooled_difference",
     "readout",
+    "risk_then",
     "sample_ratio_p",
     "size_for_effect",
     "trial",
+    "watch_terms",
+    "write_alerts",
 ]

@@ -7,7 +7,8 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from retention_kit.actions import Trial
+from retention_kit.actions import Alerted, Intention, Judged, Trial
+from retention_kit.metrics.intervals import wilson
 from retention_kit.present import formats
 from retention_kit.present.tables import Shown, table
 
@@ -70,9 +71,7 @@ def arms(trial: Trial) -> Shown:
             f"Observed {trial.horizon_days} days": [formats.count(n) for n in rows["n_observed"]],
             "In two arms, left out": [formats.count(n) for n in rows["n_in_two_arms"]],
             "Ordered": [formats.percent(share) for share in rows["returned_share"]],
-            "95% interval": [
-                formats.share_interval(low, high) for low, high in zip(rows["lower"], rows["upper"], strict=True)
-            ],
+            "95% interval": _intervals(rows["lower"], rows["upper"]),
         }
     )
     notes = [*trial.faults, *(trial.notes if rows.empty else ())]
@@ -165,6 +164,10 @@ def plan(rows: pd.DataFrame, *, share: float, newcomers_per_week: float) -> Show
     )
 
 
+def _intervals(lower, upper) -> list[str]:
+    return [formats.share_interval(low, high) for low, high in zip(lower, upper, strict=True)]
+
+
 def points(difference: float) -> str:
     """Return a difference of shares in percentage points, with its sign."""
     written = formats.decimal(difference * 100, digits=1)
@@ -187,3 +190,127 @@ def _difference(value: float, unit: str, trial: Trial) -> str:
         return f"{points(value)} points"
     written = formats.money(value, currency=trial.currency) if unit == "money" else formats.decimal(value, digits=3)
     return f"+{written}" if value > 0 else written
+
+
+def watch_in_short(rows: pd.DataFrame, found: Judged, *, market: str, currency: str, horizon_days: int) -> Shown:
+    """Return how many are at risk and what is at stake, and how far that could be believed when it was tried."""
+    everybody = rows.iloc[0]
+    better = "better than" if found.auc > found.silence_auc and found.brier < found.silence_brier else "no better than"
+    told = [
+        f"{market}: of {formats.count(everybody['n_customers'])} active customers "
+        f"{formats.percent(everybody['risk'])} are expected to order on no day of the next {horizon_days}; "
+        f"if all stayed, they would bring {formats.whole_money(everybody['value'], currency=currency)} of margin.",
+        f"When it was tried, on {formats.count(found.n_customers)} customers, the risk was {better} the longest "
+        f"silence: of one who left and one who stayed it told which in {formats.percent(found.auc)} of the cases, "
+        f"silence in {formats.percent(found.silence_auc)}.",
+    ]
+    return listed(told)
+
+
+def reasons(rows: pd.DataFrame, *, currency: str, min_cell: int) -> Shown:
+    """Return how many customers each reason holds for, their mean risk and the margin at stake; few are hidden."""
+    hidden = (rows["n_customers"] > 0) & (rows["n_customers"] < min_cell)
+    frame = pd.DataFrame(
+        {
+            "Reason": rows["reason"],
+            "Customers": [
+                f"< {min_cell}" if h else formats.count(n) for n, h in zip(rows["n_customers"], hidden, strict=True)
+            ],
+            "Mean risk": [formats.percent(None if h else r) for r, h in zip(rows["risk"], hidden, strict=True)],
+            "Margin if they stayed": [
+                formats.ABSENT if h else formats.whole_money(value, currency=currency)
+                for value, h in zip(rows["value"], hidden, strict=True)
+            ],
+        }
+    )
+    note = "A customer can have several reasons. A reason is a sign, and no cause."
+    return table(frame, name="reasons", caption="Who is watched, and why", notes=[note], left=["Reason"])
+
+
+def calibration(found: Judged, *, min_cell: int) -> Shown:
+    """Return what became of those told each risk: the share that lapsed should lie where the risk was told."""
+    rows = found.calibration[found.calibration["n"] >= min_cell]
+    frame = pd.DataFrame(
+        {
+            "Risk told": [f"from {formats.percent(risk, digits=0)}" for risk in rows["from_risk"]],
+            "Customers": [formats.count(n) for n in rows["n"]],
+            "Mean risk": [formats.percent(share) for share in rows["predicted"]],
+            "Lapsed": [formats.percent(share) for share in rows["lapsed"]],
+            "95% interval": _intervals(rows["lower"], rows["upper"]),
+        }
+    )
+    slope, intercept = (formats.decimal(value, digits=2) for value in (found.slope, found.intercept))
+    brier, silence = (formats.decimal(value, digits=4) for value in (found.brier, found.silence_brier))
+    notes = [
+        f"Slope {slope}, intercept {intercept} on log odds: 1 and 0 where the risk can be taken at its word.",
+        f"Which of two leaves: risk {formats.percent(found.auc)}, silence alone {formats.percent(found.silence_auc)}.",
+        f"Mean squared error (Brier): risk {brier}, silence {silence}, though told the answer beforehand.",
+        f"Of the tenth on top of the list {formats.percent(found.precision)} lapsed; by the longest silence "
+        f"{formats.percent(found.silence_precision)}.",
+    ]
+    return table(frame, name="calibration", caption="Told, and what became of it", notes=notes, left=["Risk told"])
+
+
+def alerted(found: Alerted | None, *, currency: str, min_cell: int, key_variable: str) -> Shown:
+    """Return how many customers the list holds, and never who they are."""
+    if found is None:
+        return listed([f"No list was written: {key_variable}, the key of the pseudonyms, is not set."])
+    n = f"fewer than {min_cell}" if 0 < found.n_listed < min_cell else formats.count(found.n_listed)
+    money = formats.ABSENT if found.n_listed < min_cell else formats.whole_money(found.saved, currency=currency)
+    return listed([f"The list holds {n} customers; the value it is expected to save is {money}."])
+
+
+def promoters(rows: pd.DataFrame, *, by: str, caption: str, min_cell: int) -> Shown:
+    """Return net promoter scores with interval and n; those of few answers are hidden."""
+    rows = rows[rows["n"] >= min_cell]
+    frame = pd.DataFrame(
+        {
+            by.capitalize(): rows[by],
+            "Answers": [formats.count(n) for n in rows["n"]],
+            "Net promoter score": [formats.decimal(score, digits=1) for score in rows["net_promoter_score"]],
+            "95% interval": [
+                f"{formats.decimal(low, digits=1)} to {formats.decimal(high, digits=1)}"
+                for low, high in zip(rows["lower"], rows["upper"], strict=True)
+            ],
+        }
+    )
+    note = "Each customer's last answer. Who answers is not everybody: see who does."
+    return table(frame, name="promoters", caption=caption, notes=[note], left=[by.capitalize()])
+
+
+def stated_and_done(found: Intention | None, *, horizon_days: int, min_cell: int) -> Shown:
+    """Return what customers said they would do, and what they did."""
+    if found is None:
+        return listed(["No customer who said what he intends to do was observed long enough."])
+    rows = found.curve[found.curve["n_observed"] >= min_cell]
+    frame = pd.DataFrame(
+        {
+            "Said": [f"{formats.count(score)} of 10" for score in rows["score"]],
+            "Customers": [formats.count(n) for n in rows["n_observed"]],
+            f"Ordered within {horizon_days} days": [formats.percent(share) for share in rows["returned_share"]],
+            "95% interval": _intervals(rows["lower"], rows["upper"]),
+        }
+    )
+    note = (
+        f"A stated intention was worth {formats.percent(found.kept)} of itself "
+        f"({formats.share_interval(found.lower, found.upper)}, n {formats.count(found.n_observed)})."
+    )
+    return table(frame, name="intention", caption="Said, and done", notes=[note], left=["Said"])
+
+
+def answering(answering_counts: pd.DataFrame, *, min_cell: int) -> Shown:
+    """Return what those who answer surveys do beside those who do not."""
+    rows = answering_counts[answering_counts["n_customers"] >= min_cell].sort_values("answered")
+    lower, upper = wilson(rows["n_returned"], rows["n_customers"])
+    frame = pd.DataFrame(
+        {
+            "Customers who": ["answered" if answered else "never answered" for answered in rows["answered"]],
+            "n": [formats.count(n) for n in rows["n_customers"]],
+            "Ordered in the 90 days since": [
+                formats.percent(share) for share in rows["n_returned"] / rows["n_customers"]
+            ],
+            "95% interval": _intervals(lower, upper),
+        }
+    )
+    note = "Answers speak for those who answer."
+    return table(frame, name="answering", caption="Who answers", notes=[note], left=["Customers who"])
