@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-engines bench bench-reports bench-models lab notebooks sample lint format clean
+.PHONY: help setup reports test test-engines bench bench-reports bench-models bench-coverage lab notebooks sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -46,6 +46,9 @@ bench-reports: $(READY) ## measure reports beside a shell loop, one process, and
 
 bench-models: $(READY) ## measure the purchase models beside lifetimes and pymc-marketing
 	@$(BIN)/python tests/benchmarks/bench_models.py
+
+bench-coverage: $(READY) ## simulate a thousand small markets: intervals, pooled shares, false alarms
+	@$(BIN)/python tests/metrics/simulation.py 1000
 
 lab: $(READY) ## open JupyterLab on the explorer's notebook
 	@$(BIN)/jupyter lab notebooks/explore.ipynb

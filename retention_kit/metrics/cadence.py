@@ -131,6 +131,8 @@ def activity_window(
 ) -> pd.DataFrame:
     """Days of silence after which most of those who ever order again within a year would have: the market's own window.
 
+    The gaps of one customer are taken as independent of each other: the interval is rather too short than too long.
+
     Parameters
     ----------
     gap_counts : (n_gaps, 5), from `counts.gap_counts`.

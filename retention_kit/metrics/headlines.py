@@ -124,7 +124,8 @@ def _own_window(tables: Mapping[str, pd.DataFrame], *, as_of: str) -> Headline:
         window=window_of(history),
         as_of=as_of,
         n=int(history["n_customers"]),
-        note=f"90% of the gaps that close within {window['within_days']} days do so in this time",
+        note=f"90% of the gaps that close within {window['within_days']} days do so in this time; "
+        "gaps of one customer are taken as independent",
         **(ends | {"conf_level": CONF_LEVEL} if ends else {}),
     )
 
