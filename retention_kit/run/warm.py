@@ -22,8 +22,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -43,24 +43,45 @@ FIRST_USES = ("pyarrow.parquet", "pyarrow.pandas_compat", "matplotlib.backends.b
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _MOST_BYTES = 8 * 2**20
+_SECONDS_BETWEEN_LOOKS = 0.3
 
 
 def main() -> None:
     """Import what standard input asks for, say so, and fork for whoever connects, until standard input closes."""
     told = json.loads(sys.stdin.readline())
-    warm_up(told["modules"], prepare=told["prepare"])
-    listening = socket.socket(fileno=int(told["listening"]))
-    n_threads = len(os.listdir("/proc/self/task"))
-    refused = f"an imported module has started {n_threads - 1} threads" if n_threads > 1 else ""
-    sys.stdout.write(json.dumps({"refused": refused}) + "\n")
-    sys.stdout.flush()
-    if refused:
-        return
     try:
-        Nursery(listening).run()
+        with _ended_with_parent():
+            warm_up(told["modules"], prepare=told["prepare"])
+        listening = socket.socket(fileno=int(told["listening"]))
+        n_threads = len(os.listdir("/proc/self/task"))
+        refused = f"an imported module has started {n_threads - 1} threads" if n_threads > 1 else ""
+        sys.stdout.write(json.dumps({"refused": refused}) + "\n")
+        sys.stdout.flush()
+        if refused:
+            told["folders"] = []  # runs go on in them, as ordinary programs
+        else:
+            Nursery(listening).run()
     finally:
         for folder in told["folders"]:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _ended_with_parent() -> Iterator[None]:
+    """End this process when the one that started it has ended, while nobody reads standard input."""
+    parent = os.getppid()
+
+    def look(*_: object) -> None:
+        if os.getppid() != parent:
+            sys.exit(1)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS_BETWEEN_LOOKS, _SECONDS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def warm_up(modules: Iterable[str], *, prepare: Iterable[str]) -> None:
