@@ -22,9 +22,11 @@ from retention_kit.actions.experiments import (
 )
 from retention_kit.actions.planning import Baseline, baseline, effect_for_size, plan, size_for_effect
 from retention_kit.actions.pooling import Pooled, pooled, pooled_difference
+from retention_kit.actions.scorecard import STRATEGIES, e_value, matched_difference, scorecard, with_local_payment
 
 __all__ = [
     "REASONS",
+    "STRATEGIES",
     "Alerted",
     "Baseline",
     "Intention",
@@ -36,12 +38,14 @@ __all__ = [
     "alert",
     "at_risk",
     "baseline",
+    "e_value",
     "effect_for_size",
     "holm",
     "intention",
     "judged",
     "lapse_predictions",
     "lapse_probability",
+    "matched_difference",
     "mean_difference",
     "net_promoter_score",
     "plan",
@@ -50,8 +54,10 @@ __all__ = [
     "readout",
     "risk_then",
     "sample_ratio_p",
+    "scorecard",
     "size_for_effect",
     "trial",
     "watch_terms",
+    "with_local_payment",
     "write_alerts",
 ]

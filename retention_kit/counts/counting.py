@@ -42,6 +42,7 @@ COUNTS_TABLES = (
     "experiment_bucket_counts",
     "answer_counts",
     "answering_counts",
+    "strategy_counts",
     "acquisition_counts",
     "left_out_counts",
 )
@@ -62,13 +63,16 @@ _SHARED = (
 )
 _OF_THE_GROUP = (*GUIDE_TABLES, "return_counts", "window_counts", "retained_revenue_counts", "bucket_counts")
 _IN_BUCKETS = {"bucket_counts", "retained_revenue_counts"}
-_OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts")
+_OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts", "strategy_counts")
 """Tables that are sums over customers, each of whom is counted by his own entries alone."""
-_OF_RAW_TABLES = ("cut_counts",)
+_OF_RAW_TABLES = ("cut_counts", "strategy_counts")
 """Of these, the tables that ask the orders for what the ledger leaves out."""
 _OF_EXPERIMENTS = {"experiment_counts", "experiment_bucket_counts"}
 _OF_HOMES = _OF_EXPERIMENTS | {"answer_counts", "answering_counts"}
 _KEYS = {
+    "strategy",
+    "acquisition_channel",
+    "language",
     "market",
     "grain",
     "cohort",
@@ -293,7 +297,7 @@ def _by_parts(engine: Engine, tables: Sequence[str], *, n_parts: int) -> dict[st
 def _of_part(engine: Engine, tables: Sequence[str], moved: str) -> dict[str, pd.DataFrame]:
     """Return the tables of the customers whose ledger lies in the engine; and create the ledger of its movers."""
     _share(engine)
-    if "cut_counts" in tables:
+    if set(_OF_RAW_TABLES) & set(tables):
         engine.create("customer_facts", sql("customer_facts"))
     found = {table: engine.collect(sql(table)) for table in tables}
     movers = "SELECT customer FROM customer_totals GROUP BY customer HAVING COUNT(*) > 1"

@@ -32,7 +32,7 @@ def forecasts_of(source, *, as_of, holdout_weeks):
     counted = counts.count(source, as_of=as_of, grains=["month", "quarter"])
     purchases = purchase_counts(source, as_of=as_of, holdout_weeks=holdout_weeks)
     known = {code: source.markets[code] for code in counted.markets}
-    asked = {"markets": known, "as_of": as_of, "holdout_weeks": holdout_weeks}
+    asked = {"markets": known, "as_of": as_of, "holdout_weeks": holdout_weeks, "min_cell": source.min_cell}
     found = models.purchase_forecasts(counted.tables, purchases.tables, **asked)
     return counted, found, risk_then(purchases.tables["holdout_counts"], found, holdout_weeks=holdout_weeks)
 
