@@ -40,9 +40,9 @@ STRATEGIES: Mapping[str, Strategy] = {
         "loyalty programme", "joined within 30 days", "not joined", "customers.loyalty_joined_at", True
     ),
     "personalisation": Strategy("first order from a campaign", "campaign", "no campaign", "orders.campaign"),
-    "feedback": Strategy("complaints followed up", "", "", "surveys.asked_at, for who was asked and did not answer"),
+    "feedback": Strategy("low scores followed up", "followed up", "not followed up", "surveys.followed_up_at"),
     "referral": Strategy("referred by a customer", "referred", "not referred", "customers.referred_by"),
-    "values": Strategy("shared values", "", "", "surveys.asked_at, for who was asked and did not answer"),
+    "values": Strategy("shared values", "agrees", "does not agree", "surveys, the question 'values',", True),
     "payment": Strategy("local payment method", "local", "other", "orders.payment_method"),
     "education": Strategy("education", "viewed content", "viewed nothing", "engagement.kind", True),
     "delivery": Strategy("delivery on time", "on time", "late", "orders.promised_at and orders.delivered_at"),

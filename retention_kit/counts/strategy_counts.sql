@@ -1,5 +1,5 @@
 -- strategy_counts: who came back within 90 days, by what the company did for him, among customers who can be compared.
--- In:  customer_facts, customer_keys, orders, engagement (from ingest), ledger, markets.
+-- In:  customer_facts, customer_keys, orders, engagement, surveys (from ingest), ledger.
 -- Out: one row per strategy, market, cohort (whole 30 days from 1970-01-01 to the first order), acquisition_channel ('any' for
 --      referral, which is a channel itself), language ('unknown' where the data do not say), landmark_days (the day by which value is known; who had come back by then is left out) and value:
 --      n_observed, first order at least 90 days before as_of; n_returned: of those, with a second order day at the most 90 days after
@@ -23,6 +23,18 @@ events AS (
         ON e.customer_id = i.customer_id AND e.occurred_us >= f.first_us AND e.occurred_us < f.first_us + 2592000000000
     GROUP BY f.market, i.customer_id
 ),
+voices AS (
+    SELECT
+        f.market, i.customer_id,
+        MAX(CASE WHEN s.question = 'nps' AND s.score <= 6
+            THEN CASE WHEN s.followed_up_us < f.first_us + 2592000000000 THEN 1 ELSE 0 END END) AS followed,
+        MAX(CASE WHEN s.question = 'values' THEN CASE WHEN s.score >= 4 THEN 1 ELSE 0 END END) AS agrees
+    FROM firsts AS f
+    JOIN customer_keys AS i ON i.customer = f.customer
+    JOIN surveys AS s
+        ON s.customer_id = i.customer_id AND s.answered_us >= f.first_us AND s.answered_us < f.first_us + 2592000000000
+    GROUP BY f.market, i.customer_id
+),
 campaigns AS (
     SELECT f.market, i.customer_id, MAX(CASE WHEN o.campaign IS NULL THEN 0 ELSE 1 END) AS personal
     FROM firsts AS f
@@ -33,13 +45,14 @@ campaigns AS (
 known AS (
     SELECT
         c.*, f.first_us, r.engaged_us, r.n_campaigns,
-        COALESCE(e.wrote, 0) AS wrote, COALESCE(e.taught, 0) AS taught, p.personal
+        COALESCE(e.wrote, 0) AS wrote, COALESCE(e.taught, 0) AS taught, p.personal, v.followed, v.agrees
     FROM customer_facts AS c
     JOIN customer_keys AS i ON i.customer_id = c.customer_id
     JOIN firsts AS f ON f.market = c.market AND f.customer = i.customer
     CROSS JOIN recorded AS r
     LEFT JOIN events AS e ON e.market = c.market AND e.customer_id = c.customer_id
     LEFT JOIN campaigns AS p ON p.market = c.market AND p.customer_id = c.customer_id
+    LEFT JOIN voices AS v ON v.market = c.market AND v.customer_id = c.customer_id
     WHERE c.observed_days >= 90
 ),
 valued AS (
@@ -57,6 +70,16 @@ valued AS (
     SELECT
         'personalisation' AS strategy, 0 AS landmark_days,
         CASE WHEN n_campaigns > 0 THEN CASE WHEN personal = 1 THEN 'campaign' ELSE 'no campaign' END END AS value, k.*
+    FROM known AS k
+    UNION ALL
+    SELECT
+        'feedback' AS strategy, 30 AS landmark_days,
+        CASE followed WHEN 1 THEN 'followed up' WHEN 0 THEN 'not followed up' END AS value, k.*
+    FROM known AS k
+    UNION ALL
+    SELECT
+        'values' AS strategy, 30 AS landmark_days,
+        CASE agrees WHEN 1 THEN 'agrees' WHEN 0 THEN 'does not agree' END AS value, k.*
     FROM known AS k
     UNION ALL
     SELECT 'referral' AS strategy, 0 AS landmark_days, referred AS value, k.* FROM known AS k

@@ -97,6 +97,12 @@ DK-early-0,2024-01-04T10:00:00Z,email_open
 DK-late-0,2024-01-20T10:00:00Z,email_open
 DK-late-0,2024-01-25T10:00:00Z,content_view
 """
+ANSWERS = """customer_id,answered_at,question,score,followed_up_at
+DK-early-0,2024-01-05T10:00:00Z,nps,3,2024-01-20T10:00:00Z
+DK-late-0,2024-01-05T10:00:00Z,nps,6,2024-03-20T10:00:00Z
+DK-late-0,2024-01-06T10:00:00Z,values,4,
+DK-early-0,2024-03-06T10:00:00Z,values,1,
+"""
 
 
 def test_strategies_are_counted_by_hand(tmp_path):
@@ -106,7 +112,7 @@ def test_strategies_are_counted_by_hand(tmp_path):
         "soon": (1, ["2024-01-02", "2024-01-12"]),  # back before the landmark of 30 days, and after that of 7
         "new": (1, ["2024-12-20"]),  # not observed for 90 days
     }
-    folder = company.write(tmp_path, company.orders(people), customers=CUSTOMERS, engagement=VISITS)
+    folder = company.write(tmp_path, company.orders(people), customers=CUSTOMERS, engagement=VISITS, surveys=ANSWERS)
     source = ingest.source(str(folder))
     table = counts.count(source, as_of=company.AS_OF, grains=["month"], tables=["strategy_counts"]).tables
     rows = table["strategy_counts"].set_index(["strategy", "value"])[["n_observed", "n_returned"]]
@@ -115,8 +121,11 @@ def test_strategies_are_counted_by_hand(tmp_path):
         ("communication", "not reached"): [2, 1],
         ("education", "viewed content"): [1, 0],
         ("education", "viewed nothing"): [1, 1],
+        ("feedback", "followed up"): [1, 1],
+        ("feedback", "not followed up"): [1, 0],  # only after the 30 days
         ("loyalty", JOINED): [1, 1],
         ("loyalty", NOT): [1, 0],
+        ("values", "agrees"): [1, 0],
     }
 
 
