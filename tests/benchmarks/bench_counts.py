@@ -50,7 +50,7 @@ def main() -> None:
     """Measure what the command line asks for, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, nargs="+", default=[1_000_000, 10_000_000], help="how many orders")
-    parser.add_argument("--large", action="store_true", help=f"{LARGE:,} orders too: scan, by hand and the kit")
+    parser.add_argument("--large", action="store_true", help=f"{LARGE:,} orders too: scan and the kit")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each, of which the median is told")
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
     parser.add_argument("--results", type=Path, default=HERE / "RESULTS.md")
@@ -86,7 +86,7 @@ def _measured(size: int, pythons: Mapping[str, str], folder: Path, *, repeats: i
     facts.write_text(json.dumps(_facts(folder)))
     taken = {}
     for name, python in pythons.items():
-        if name in (("by_pandas", "by_polars") if size >= LARGE else ("by_kit_limited",)):
+        if name in (("by_hand", "by_pandas", "by_polars") if size >= LARGE else ("by_kit_limited",)):
             continue
         (folder / name).mkdir()
         runs = [_run(name, python, facts, folder / name) for _ in range(repeats)]
