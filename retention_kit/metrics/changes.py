@@ -160,7 +160,7 @@ def against_year_before(shares: pd.DataFrame, *, grain: str, conf_level: float =
         for row in both.rename(columns={"count": "n_counted", "count_then": "n_counted_then"}).itertuples()
     ]
     ends = [difference_of_shares(*two, conf_level=conf_level) for two in found]
-    p = np.array([p_of_two_shares(*two) for two in found])
+    p = p_of_two_shares(*np.transpose(found)) if found else np.array([])
     table = both[keys].assign(n=both["n"], n_then=both["n_then"])
     table["share"], table["share_then"] = both["count"] / both["n"], both["count_then"] / both["n_then"]
     table[["difference", "lower", "upper"]] = np.array(ends).reshape(-1, 3)

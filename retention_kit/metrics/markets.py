@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import betaln
-from scipy.stats import beta, binom, chi2_contingency, fisher_exact
+from scipy.stats import beta, binom, chi2, fisher_exact
 
 from retention_kit.errors import MetricError, unknown_name
 from retention_kit.metrics.differences import difference_of_shares
-from retention_kit.metrics.intervals import CONF_LEVEL, share_columns
+from retention_kit.metrics.intervals import CONF_LEVEL, share_columns, wilson
 
 _MOST_CERTAIN = 1e7
 """α + β from which on markets are taken to have one share."""
@@ -63,24 +63,46 @@ def compared_markets(shares: pd.DataFrame, *, count: str, n: str, conf_level: fl
 
 
 def _against_others(rows: pd.DataFrame, *, conf_level: float) -> pd.DataFrame:
-    total, of = rows["count"].sum(), rows["n"].sum()
-    found = []
-    for own, n in zip(rows["count"], rows["n"], strict=True):
-        two = (own, n, total - own, of - n)
-        found.append((two[2] / two[3], *difference_of_shares(*two, conf_level=conf_level), p_of_two_shares(*two)))
-    columns = ["others", "difference", "difference_lower", "difference_upper", "p"]
-    return pd.DataFrame(found, columns=columns, index=rows.index)
+    count, n = rows["count"].to_numpy(), rows["n"].to_numpy()
+    of_others, n_others = count.sum() - count, n.sum() - n
+    share, others = count / n, of_others / n_others
+    (lower, upper), (lower_others, upper_others) = (
+        wilson(count, n, conf_level=conf_level),
+        wilson(of_others, n_others, conf_level=conf_level),
+    )
+    difference = share - others  # and Newcombe's interval, as `difference_of_shares` has it, of all markets at once
+    found = {
+        "others": others,
+        "difference": difference,
+        "difference_lower": difference - np.hypot(share - lower, upper_others - others),
+        "difference_upper": difference + np.hypot(upper - share, others - lower_others),
+        "p": p_of_two_shares(count, n, of_others, n_others),
+    }
+    return pd.DataFrame(found, index=rows.index)
 
 
-def p_of_two_shares(count: int, n: int, count_other: int, n_other: int) -> float:
-    """Return the two-sided p of equal shares: Pearson's χ², Fisher's exact where fewer than five are expected."""
-    both = np.array([[count, n - count], [count_other, n_other - count_other]])
-    if (both.sum(axis=0) == 0).any():
-        return 1.0
-    expected = np.outer(both.sum(axis=1), both.sum(axis=0)) / both.sum()
-    if expected.min() < 5:
-        return float(fisher_exact(both).pvalue)
-    return float(chi2_contingency(both, correction=False).pvalue)
+def p_of_two_shares(count, n, count_other, n_other) -> np.ndarray:
+    """Return the two-sided p of equal shares: Pearson's χ², Fisher's exact where fewer than five are expected.
+
+    Parameters
+    ----------
+    count, n, count_other, n_other : (n_pairs,) or single numbers.
+
+    Returns
+    -------
+    (n_pairs,); 1 where all or none are counted.
+    """
+    both = np.broadcast_arrays(*(np.asarray(one, dtype=float) for one in (count, n, count_other, n_other)))
+    own, n, other, n_other = (np.atleast_1d(one) for one in both)
+    counted, of = own + other, n + n_other
+    least = np.minimum(n, n_other) * np.minimum(counted, of - counted) / of
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chi_squared = of * (own * (n_other - other) - other * (n - own)) ** 2 / (n * n_other * counted * (of - counted))
+    p = np.where((counted == 0) | (counted == of), 1.0, chi2.sf(chi_squared, 1))
+    for nth in np.flatnonzero((least < 5) & (counted > 0) & (counted < of)):
+        table = [[own[nth], n[nth] - own[nth]], [other[nth], n_other[nth] - other[nth]]]
+        p[nth] = fisher_exact(np.array(table, dtype=int)).pvalue
+    return p.reshape(np.shape(both[0]))
 
 
 def holm(p) -> np.ndarray:
