@@ -429,7 +429,7 @@ def _summed(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat(tables)
     keys = [column for column in table if column in _KEYS]
     how = {column: _FLAGS.get(column, "sum") for column in table if column not in _KEYS}
-    return table.groupby(keys, as_index=False, sort=True).agg(how)[list(table)]
+    return table.groupby(keys, as_index=False, sort=True, dropna=False).agg(how)[list(table)]
 
 
 def _numbers(table: pd.DataFrame) -> list[str]:
