@@ -243,7 +243,9 @@ def _end(processes: Sequence[subprocess.Popen[bytes] | Forked]) -> None:
     """End the processes and all they started: told first, killed after the grace."""
     family = [relative for process in processes for relative in _family(process)]
     for process in processes:
-        if process.poll() is None:
+        if isinstance(process, Forked):  # it holds nothing that would have to be cleared up
+            process.kill()
+        elif process.poll() is None:
             process.terminate()
     deadline = time.monotonic() + GRACE_SECONDS
     for process in processes:
