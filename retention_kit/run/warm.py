@@ -210,7 +210,7 @@ class Nursery:
 
     def _accept(self) -> None:
         connection, _ = self._listening.accept()
-        connection.settimeout(10)
+        connection.settimeout(2)  # who was interrupted while asking must not keep the others waiting
         try:
             asked, files = _received(connection)
         except (OSError, ValueError):

@@ -444,7 +444,7 @@ def test_a_folder_for_temporary_files_with_a_long_name_is_no_obstacle(small, tmp
     assert not list(deep.iterdir())
 
 
-def test_sigterm_ends_everything_in_three_seconds(small, tmp_path, temporary, notebook_file):
+def test_sigterm_and_ctrl_c_end_everything(small, tmp_path, temporary, notebook_file):
     endless = notebook_file(["import time", "while True: time.sleep(1)"], parameters=PARAMETERS, name="endless.ipynb")
     call = tmp_path / "call.py"
     call.write_text(
@@ -462,9 +462,12 @@ def test_sigterm_ends_everything_in_three_seconds(small, tmp_path, temporary, no
             time.sleep(0.05)  # the warm process, two workers, two kernels
         relatives = psutil.Process(parent.pid).children(recursive=True)
         assert len(relatives) == 5
-        began = time.monotonic()
         parent.send_signal(number)
-        assert parent.wait(3) == code
-        _, alive = psutil.wait_procs(relatives, timeout=max(0.0, 3 - (time.monotonic() - began)))
+        try:
+            assert parent.wait(20) == code  # a third of a second, where nothing else runs
+        finally:
+            parent.kill()
+            parent.wait()
+        _, alive = psutil.wait_procs(relatives, timeout=5)
         assert alive == []
         assert not list(temporary.iterdir())
