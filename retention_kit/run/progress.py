@@ -123,7 +123,9 @@ class Live(Plain):
     def begin(self, n_runs: int, *, workers: int) -> None:
         """Show how many there are."""
         del workers
-        self._n, self._began = n_runs, time.monotonic()
+        if self._all is not None:  # of the notebook before
+            self._lines.remove_task(self._all)
+        self._n, self._n_ended, self._began = n_runs, 0, time.monotonic()
         self._all = self._lines.add_task("all markets", total=n_runs, left="")
         self._lines.start()
 

@@ -108,3 +108,19 @@ def test_a_time_is_said_in_minutes_and_seconds(seconds, said):
 
 def test_the_table_of_one_market_that_failed_without_a_headline():
     assert table([FAILED], {})[1].split() == ["NL", "failed,", "last", "kept", "0.5"]
+
+
+def test_a_second_notebook_is_counted_from_its_own_first_market():
+    live, screen = Live(), io.StringIO()
+    live._lines.live.console = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    for n_runs in (2, 1):
+        live.begin(n_runs, workers=1)
+        for result in (WRITTEN, FAILED)[:n_runs]:
+            live.started(result.market, result.name)
+            live.ended(result)
+        live._lines.refresh()
+        live.end([], {})
+    shown = screen.getvalue()
+    assert "1/1" in shown
+    assert "3/1" not in shown
+    assert "about -" not in shown
