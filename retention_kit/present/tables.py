@@ -1,7 +1,7 @@
 """Tables that read well in a report and in a notebook: great_tables for HTML, plain text beside it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -244,7 +244,6 @@ def revenue_bridge(sheet: Sheet, *, last: int = 6) -> Shown:
     if "revenue_bridge" not in sheet.tables:
         return _no_money("revenue-bridge")
     rows = sheet.tables["revenue_bridge"].tail(last)
-    frame = pd.DataFrame({"Period": rows["period"]})
     titles = {
         "opening": "Before",
         "expansion": "More by the retained",
@@ -254,8 +253,7 @@ def revenue_bridge(sheet: Sheet, *, last: int = 6) -> Shown:
         "new": "New",
         "closing": "Now",
     }
-    for column, title in titles.items():
-        frame[title] = _counts(rows[column], rows["hidden"])
+    frame = _amounts(rows, titles)
     for rate, title in (("net_revenue_retention", "NRR"), ("gross_revenue_retention", "GRR")):
         frame[title] = [formats.percent(value) for value in rows[rate]]
     caption = f"Net revenue, {sheet.market.currency}: where it came from and where it went"
@@ -267,7 +265,6 @@ def revenue_change(sheet: Sheet, *, last: int = 4) -> Shown:
     if "revenue_change" not in sheet.tables:
         return _no_money("revenue-change")
     rows = sheet.tables["revenue_change"].tail(last)
-    frame = pd.DataFrame({"Period": rows["period"]})
     titles = {
         "then": "A year before",
         "now": "Now",
@@ -276,10 +273,15 @@ def revenue_change(sheet: Sheet, *, last: int = 4) -> Shown:
         "of_frequency": "by orders per customer",
         "of_order_value": "by order value",
     }
-    for column, title in titles.items():
-        frame[title] = _counts(rows[column], rows["hidden"])
+    frame = _amounts(rows, titles)
     caption = f"What moved net revenue, {sheet.market.currency}"
     return table(frame, name="revenue-change", caption=caption, left=["Period"])
+
+
+def _amounts(rows: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return the amounts of each period as they are shown, by title."""
+    shown = {title: _counts(rows[column], rows["hidden"]) for column, title in titles.items()}
+    return pd.DataFrame({"Period": rows["period"]}).assign(**shown)
 
 
 def _no_money(name: str) -> Shown:

@@ -27,6 +27,22 @@ def twin(sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[d
         "market": sheet.market.code,
         "name": sheet.market.name,
         "currency": sheet.market.currency if "revenue" in sheet.headlines else None,
+        **_told_of_both(sheet, data=data, data_fingerprint=data_fingerprint),
+        "in_short": sentences(sheet),
+        "changed": _read(sheet),
+        "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
+        "findings": list(findings),
+        "settings": {
+            "refund_policy": sheet.refund_policy,
+            "activity_window_days": sheet.market.activity_window_days,
+        },
+        "restated": [],
+    }
+
+
+def _told_of_both(sheet: Sheet | GroupSheet, *, data: str, data_fingerprint: str) -> dict[str, Any]:
+    """Return what the twin of a market and that of the group both tell: of what they are, and their headlines."""
+    return {
         "as_of": sheet.as_of,
         "grain": sheet.grain,
         "base_grain": sheet.base_grain,
@@ -38,15 +54,6 @@ def twin(sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[d
             h.to_dict() | {"shown": headlines.shown(h), "shown_interval": headlines.interval(h)}
             for h in sheet.headlines.values()
         ],
-        "in_short": sentences(sheet),
-        "changed": _read(sheet),
-        "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
-        "findings": list(findings),
-        "settings": {
-            "refund_policy": sheet.refund_policy,
-            "activity_window_days": sheet.market.activity_window_days,
-        },
-        "restated": [],
     }
 
 
@@ -79,8 +86,7 @@ def publish(
         "Smallest group shown": f"{sheet.min_cell} customers",
         "retention_kit": __version__,
     }
-    frame = pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()})
-    return table(frame, name="provenance", caption="Where these numbers come from", left=["Fact", "Value"])
+    return _provenance(facts)
 
 
 def group_twin(
@@ -92,17 +98,7 @@ def group_twin(
         "market": GROUP,
         "name": "All markets",
         "currency": sheet.currency,
-        "as_of": sheet.as_of,
-        "grain": sheet.grain,
-        "base_grain": sheet.base_grain,
-        "min_cell": sheet.min_cell,
-        "data": data,
-        "data_fingerprint": data_fingerprint,
-        "kit_version": __version__,
-        "headlines": [
-            h.to_dict() | {"shown": headlines.shown(h), "shown_interval": headlines.interval(h)}
-            for h in sheet.headlines.values()
-        ],
+        **_told_of_both(sheet, data=data, data_fingerprint=data_fingerprint),
         "in_short": group_sentences(sheet),
         "hidden_markets": list(sheet.hidden),
         "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
@@ -126,6 +122,10 @@ def publish_group(
         "Smallest group shown": f"{sheet.min_cell} customers",
         "retention_kit": __version__,
     }
+    return _provenance(facts)
+
+
+def _provenance(facts: dict[str, str]) -> Shown:
     frame = pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()})
     return table(frame, name="provenance", caption="Where these numbers come from", left=["Fact", "Value"])
 
