@@ -1,91 +1,164 @@
-"""Numbers as a reader writes them: percent, money, counts, dates, by Babel for a locale."""
+"""Numbers as a reader writes them: percent, money, counts, dates, by Babel for the language that is spoken."""
 
+import math
 import re
+from collections.abc import Iterable
 from copy import copy
 from datetime import date
 from functools import cache
+from typing import Any
 
-import pandas as pd
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
 from babel.numbers import NumberPattern, format_currency, format_decimal
 
+from retention_kit.present.languages import _, current, locale_of
+
 ABSENT = "–"
-LOCALE = "en"
 
 
-def percent(share: float | None, *, digits: int = 1, locale: str = LOCALE) -> str:
+def percent(share: float | None, *, digits: int = 1, locale: str | None = None) -> str:
     r"""Return a share as percent with so many decimals, spaced as the locale spaces it.
 
     >>> percent(0.6069), percent(0.6069, locale="da")
     ('60.7%', '60,7\xa0%')
     """
-    if share is None or pd.isna(share):
+    if is_absent(share):
         return ABSENT
-    pattern, parsed = _percent_pattern(digits, locale)
-    return pattern.apply(share, parsed)
+    parsed = _locale(locale)
+    return _percent_pattern(digits, parsed).apply(share, parsed)
 
 
-@cache
-def _percent_pattern(digits: int, locale: str) -> tuple[NumberPattern, Locale]:
-    """Return the locale's own pattern with so many decimals: finding it takes longer than writing a number by it."""
-    parsed = Locale.parse(locale)
-    pattern = copy(parsed.percent_formats[None])
-    pattern.frac_prec = (digits, digits)
-    return pattern, parsed
-
-
-def points(difference: float, *, digits: int = 1, locale: str = LOCALE) -> str:
+def points(difference: float, *, digits: int = 1, locale: str | None = None) -> str:
     """Return a difference of two shares in percentage points, without its sign."""
     return decimal(abs(difference) * 100, digits=digits, locale=locale)
 
 
-def decimal(value: float | None, *, digits: int, locale: str = LOCALE) -> str:
+def decimal(value: float | None, *, digits: int, locale: str | None = None) -> str:
     """Return a number with exactly so many decimals."""
-    if value is None or pd.isna(value):
+    if is_absent(value):
         return ABSENT
-    return format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=locale)
+    return format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=_locale(locale))
 
 
-def count(value: float | None, *, locale: str = LOCALE) -> str:
+def count(value: float | None, *, locale: str | None = None) -> str:
     """Return a whole number with the locale's thousands."""
     return decimal(value, digits=0, locale=locale)
 
 
-def money(value: float | None, *, currency: str, locale: str = LOCALE) -> str:
+def money(value: float | None, *, currency: str, locale: str | None = None) -> str:
     """Return an amount with the decimals of its currency: none for JPY, three for KWD."""
-    if value is None or pd.isna(value):
+    if is_absent(value):
         return ABSENT
-    return _spaced(format_currency(value, currency, locale=locale))
+    return _spaced(format_currency(value, currency, locale=_locale(locale)))
 
 
-def whole_money(value: float | None, *, currency: str, locale: str = LOCALE) -> str:
+def whole_money(value: float | None, *, currency: str, locale: str | None = None) -> str:
     """Return an amount rounded to whole units of its currency."""
-    if value is None or pd.isna(value):
+    if is_absent(value):
         return ABSENT
-    parsed = Locale.parse(locale)
+    parsed = _locale(locale)
     pattern = copy(parsed.currency_formats["standard"])
     pattern.frac_prec = (0, 0)
     return _spaced(pattern.apply(value, parsed, currency=currency, currency_digits=False))
 
 
-def _spaced(written: str) -> str:
-    """Return an amount with a space between letters and digits: DKK 500, and €500 as it is (CLDR's rule)."""
-    return re.sub(r"(?<=[^\W\d_])(?=[\d-])", "\u00a0", written, count=1)
-
-
-def day(when: date | str, *, locale: str = LOCALE) -> str:
-    """Return a date in words, the day before the month in English.
+def day(when: date | str, *, locale: str | None = None) -> str:
+    """Return a date in words, the day before the month in English that is of no country.
 
     >>> day("2026-01-01"), day("2026-01-01", locale="zh")
     ('1 January 2026', '2026年1月1日')
     """
-    written = "d MMMM y" if locale == LOCALE else "long"
-    return format_date(date.fromisoformat(str(when)), format=written, locale=locale)
+    parsed = _locale(locale)
+    written = "d MMMM y" if str(parsed) == "en" else "long"
+    return format_date(date.fromisoformat(str(when)), format=written, locale=parsed)
 
 
-def share_interval(lower: float | None, upper: float | None, *, locale: str = LOCALE) -> str:
+def period(label: str, *, locale: str | None = None) -> str:
+    r"""Return a period, written 2024-03-15, 2024-W11, 2024-03, 2024-Q1 or 2024, as the locale writes it.
+
+    English keeps it as it is, and so do all where the text is no such label. Weeks are ISO weeks everywhere.
+
+    >>> period("2024-03"), period("2024-03", locale="nl"), period("2024-Q1", locale="zh"), period("all", locale="zh")
+    ('2024-03', 'mrt\xa02024', '2024年第1季度', 'all')
+    """
+    found = _LABEL.fullmatch(str(label))
+    parsed = _locale(locale)
+    if not found or parsed.language == "en":
+        return str(label)
+    year, week, quarter, month, of_month = found.groups()
+    if week:
+        return _("{year}-W{week}").format(year=year, week=week)
+    if not quarter and not month:
+        return str(label)
+    first = date(int(year), int(quarter) * 3 - 2 if quarter else int(month), int(of_month or 1))
+    if of_month:
+        return format_date(first, format="medium", locale=parsed).replace(" ", "\u00a0")
+    return format_skeleton("yQQQ" if quarter else "yMMM", first, locale=parsed).replace(" ", "\u00a0")
+
+
+def window(written: str, *, locale: str | None = None) -> str:
+    """Return a window, written `2025-10-01 to 2026-01-01`, with each of its ends as the locale writes it."""
+    start, to, end = written.partition(" to ")
+    return between(period(start, locale=locale), period(end, locale=locale)) if to else period(written, locale=locale)
+
+
+def between(lower: str, upper: str) -> str:
+    """Return the two ends of an interval, each already written."""
+    # Translators: the two ends of an interval: 58.0% to 64.5%, or 1 October 2025 to 1 January 2026
+    return _("{lower} to {upper}").format(lower=lower, upper=upper)
+
+
+def share_interval(lower: float | None, upper: float | None, *, locale: str | None = None) -> str:
     """Return the interval of a share."""
-    if lower is None or pd.isna(lower):
+    if is_absent(lower):
         return ""
-    return f"{percent(lower, locale=locale)} to {percent(upper, locale=locale)}"
+    return between(percent(lower, locale=locale), percent(upper, locale=locale))
+
+
+def listed(items: Iterable[str], *, locale: str | None = None) -> str:
+    """Return items as a list in running text: A, B and C.
+
+    >>> listed(["A", "B", "C"]), listed(["A", "B", "C"], locale="zh"), listed(["A"])
+    ('A, B and C', 'A、B和C', 'A')
+    """
+    parsed = _locale(locale)
+    return format_list(list(items), locale=Locale("en", "GB") if str(parsed) == "en" else parsed)
+
+
+def enumerated(items: Iterable[str]) -> str:
+    """Return items that hold commas of their own, one after another: A; B; C."""
+    # Translators: what stands between items of a long enumeration; keep the space where your language sets one
+    return _("; ").join(items)
+
+
+def separated(items: Iterable[str]) -> str:
+    """Return short items one after another: A, B, C."""
+    # Translators: what stands between items of a short enumeration without "and"; keep the space where one is set
+    return _(", ").join(items)
+
+
+def is_absent(value: Any) -> bool:
+    """Tell whether there is no number: None, NaN or pandas' NA."""
+    return value is None or type(value).__name__ == "NAType" or math.isnan(value)
+
+
+_LABEL = re.compile(r"(\d{4})(?:-W(\d{2})|-Q([1-4])|-(\d{2})(?:-(\d{2}))?)?")
+
+
+def _locale(name: str | None) -> Locale:
+    return current().locale if name is None else locale_of(name.replace("_", "-"))
+
+
+@cache
+def _percent_pattern(digits: int, locale: Locale) -> NumberPattern:
+    """Return the locale's own pattern with so many decimals: finding it takes longer than writing a number by it."""
+    pattern = copy(locale.percent_formats[None])
+    pattern.frac_prec = (digits, digits)
+    return pattern
+
+
+def _spaced(written: str) -> str:
+    """Return an amount with a space between letters and digits: DKK 500, and €500 as it is (CLDR's rule)."""
+    return re.sub(r"(?<=[^\W\d_])(?=[\d-])", "\u00a0", written, count=1)

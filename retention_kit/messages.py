@@ -1,0 +1,45 @@
+"""Messages on their way to a reader: marked where they are written, worded where they are shown, in any language."""
+
+from string import Formatter
+from typing import Any, Self
+
+
+def N_(message: str) -> str:  # noqa: N802 - the name that every extractor knows
+    """Return a message as it is: the mark by which the catalogs find it; `present` translates it where it is shown."""
+    return message
+
+
+class Message(str):
+    """A sentence with facts in it: in English wherever a text is read, and still taken apart for other languages.
+
+    Attributes
+    ----------
+    template : the English sentence with named places, such as `"only {n} customers"`; the catalogs' key.
+    facts : what stands in the places: texts, numbers, and messages themselves.
+    plural : the sentence for more than one, chosen by the fact `n`; empty where there is one form.
+    """
+
+    template: str
+    plural: str
+    facts: dict[str, Any]
+
+    def __new__(cls, template: str, plural: str = "", /, **facts: Any) -> Self:
+        """Return the message, its text written in English, whole numbers with thousands."""
+        chosen = plural if plural and facts["n"] != 1 else template
+        made = super().__new__(cls, chosen.format(**{name: _english(fact) for name, fact in facts.items()}))
+        made.template, made.plural, made.facts = template, plural, facts
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]:
+        """Let a copy and a pickle keep the parts."""
+        return (self.template, self.plural), self.facts
+
+
+def places(message: str) -> set[str]:
+    """Return the names of the places in a message, such as `{n}`."""
+    return {name for _, name, _, _ in Formatter().parse(message) if name is not None}
+
+
+def _english(fact: Any) -> Any:
+    is_count = isinstance(fact, int) and not isinstance(fact, bool)
+    return f"{fact:,}" if is_count else fact
