@@ -23,12 +23,16 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from retention_kit.config import Market
 from retention_kit.errors import UsageError
 from retention_kit.present import formats
+from retention_kit.present.layout import Margins
 
 FORMAT_VARIABLE = "RETENTION_KIT_FIGURE_FORMAT"
 """Environment variable that makes notebooks draw SVG (`svg`), as reports want it; PNG where it is not set."""
 
 _GREY = "#6b7280"
 _LONGEST_LABEL = 40
+_WIDTH = 8
+"""Inches of a figure's width."""
+
 _STYLE = {
     "axes.edgecolor": _GREY,
     "axes.grid": True,
@@ -42,7 +46,7 @@ _STYLE = {
     "axes.titleweight": "bold",
     "figure.dpi": 100,
     "figure.facecolor": "white",
-    "figure.figsize": (8, 3.6),
+    "figure.figsize": (_WIDTH, 3.6),
     "figure.autolayout": True,  # one look at all labels; constrained layout takes two
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -54,14 +58,8 @@ _STYLE = {
     "xtick.color": _GREY,
     "ytick.color": _GREY,
 }
-_BESIDE_THE_TITLE = {
-    "frameon": False,
-    "ncols": 2,
-    "loc": "lower right",
-    "bbox_to_anchor": (1, 0.98),
-    "borderaxespad": 0,
-}
-"""Where a legend hides no point."""
+_ABOVE_THE_POINTS = {"frameon": False, "ncols": 2, "loc": "upper left", "borderaxespad": 0}
+"""Where a legend hides no point: in the room that `_from_zero` leaves."""
 
 _CUT_TITLES = {
     "payment_method": "payment method of the first order",
@@ -135,7 +133,7 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
     rows = active_base.query("rule == @rule and not hidden and n_start > 0").tail(last)
     if rows.empty:
         return _nothing(title, market=market)
-    figure, axes = plt.subplots()
+    figure, axes = panels()
     at = np.arange(len(rows))
     rate = rows["customer_retention_rate"].to_numpy()
     errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
@@ -184,24 +182,11 @@ def cohort_heatmap(
     title = "Share of each cohort that ordered again at each age"
     if not grid.notna().any(axis=None):
         return _nothing(title, market=market)
-    figure, axes = plt.subplots(figsize=(8, 0.8 + 0.32 * max(len(grid), 2)))
+    figure, axes = panels(height=0.8 + 0.32 * max(len(grid), 2))
     axes.set_facecolor("#f3f4f6")
     axes.patch.set(hatch="///", edgecolor="#d1d5db")
     written = grid.map(lambda share: "" if pd.isna(share) else formats.percent(share, digits=0))
-    figure.set_layout_engine("none")  # seaborn draws what it has so far, to see whether its own labels overlap
-    sns.heatmap(
-        grid,
-        ax=axes,
-        cmap="cividis",
-        annot=written,
-        fmt="",
-        cbar=False,
-        linewidths=1,
-        annot_kws={"size": 9},
-        vmin=0,
-        yticklabels=False,
-    )
-    figure.set_layout_engine("tight")
+    _heatmap(axes, grid, written, cmap="cividis", limits=(0, np.nanmax(grid.to_numpy())), size=9)
     cut_off = set(cohort_retention.loc[cohort_retention["left_truncated"] == 1, "cohort"])
     sized = [
         f"{cohort}{'*' if cohort in cut_off else ''}  "
@@ -211,7 +196,6 @@ def cohort_heatmap(
     axes.set_yticks(np.arange(len(grid)) + 0.5, sized, rotation=0)
     known = "; * holds customers of before the data begin" if cut_off & set(grid.index) else ""
     axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order{known}", ylabel="")
-    axes.grid(visible=False)
     axes.set_title(title)
     return _told(figure, _heatmap_text(grid, sizes, market=market))
 
@@ -229,7 +213,7 @@ def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: st
     title = "Customers who order at each age, all complete cohorts, 95% interval"
     if rows.empty:
         return _nothing(title, market=market)
-    figure, axes = plt.subplots()
+    figure, axes = panels()
     axes.fill_between(rows["age"], rows["lower"], rows["upper"], alpha=0.25, linewidth=0)
     axes.plot(rows["age"], rows["pooled_retention"], marker="o", markersize=4, linewidth=2)
     if len(rows) > 1:
@@ -261,23 +245,21 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
     if rows.empty or rows["n_orders"].sum() == 0:
         return _nothing("Kept orders, and customers who placed them", market=market)
     has_money = "average_order_value" in rows
-    figure, panels = plt.subplots(
-        2 if has_money else 1, 1, figsize=(8, 4.6 if has_money else 3), sharex=True, squeeze=False
-    )
-    top, at = panels[0, 0], np.arange(len(rows))
+    figure, *rooms = panels(2 if has_money else 1, height=4.6 if has_money else 3)
+    top, at = rooms[0], np.arange(len(rows))
     top.plot(at, rows["n_orders"], linewidth=2, marker="o", markersize=4, label="orders")
     top.plot(at, rows["n_customers"], linewidth=2, marker="s", markersize=4, label="customers")
     _from_zero(top, upper=rows["n_orders"].max())
     top.yaxis.set_major_formatter(_COUNT)
-    top.legend(**_BESIDE_THE_TITLE)
+    top.legend(**_ABOVE_THE_POINTS)
     top.set_title("Kept orders, and customers who placed them")
     if has_money:
-        bottom = panels[1, 0]
+        bottom = rooms[1]
         bottom.plot(at, rows["average_order_value"], linewidth=2, marker="o", markersize=4, color="C2")
         _from_zero(bottom, upper=rows["average_order_value"].max())
         bottom.yaxis.set_major_formatter(_COUNT)
         bottom.set_title(f"Average order value, {market.currency}")
-    panels[-1, 0].set_xticks(at[:: max(1, len(at) // 9)], rows["period"].iloc[:: max(1, len(at) // 9)])
+    rooms[-1].set_xticks(at[:: max(1, len(at) // 9)], rows["period"].iloc[:: max(1, len(at) // 9)])
     told = "; ".join(
         f"{row.period} {formats.count(row.n_orders)} orders by {formats.count(row.n_customers)} customers"
         + (f", {formats.money(row.average_order_value, currency=market.currency)} each" if has_money else "")
@@ -297,7 +279,7 @@ def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_day
     title = f"Second order within {horizon_days} days, by {_CUT_TITLES.get(cut, cut)}"
     if rows.empty:
         return _nothing(title, market=market)
-    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.4 * len(rows)))
+    figure, axes = panels(height=0.9 + 0.4 * len(rows))
     at = np.arange(len(rows))
     share = rows["returned_share"].to_numpy()
     errors = np.abs(np.vstack([share - rows["lower"], rows["upper"] - share]))
@@ -326,7 +308,7 @@ def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
     title = "Customers who stay longer than so many days, 95% interval"
     if len(survival) < 2:
         return _nothing(title, market=market)
-    figure, axes = plt.subplots()
+    figure, axes = panels()
     days = survival["duration_days"]
     axes.fill_between(days, survival["lower"], survival["upper"], step="post", alpha=0.25, linewidth=0)
     axes.step(days, survival["survival"], where="post", linewidth=2)
@@ -354,7 +336,7 @@ def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: floa
     rows = windows[~windows["hidden"]].dropna(subset=["retention_by_window"])
     if rows.empty:
         return _nothing(title, market=market)
-    figure, axes = plt.subplots()
+    figure, axes = panels()
     rate = rows["retention_by_window"].to_numpy()
     errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
     axes.errorbar(rows["window_days"], rate, yerr=errors, marker="o", capsize=3, linewidth=2)
@@ -378,7 +360,7 @@ def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: floa
     return _told(figure, f"Retention rate of {market.name} by activity window: {told}.{in_use}{own}")
 
 
-def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: int = 18, ages: int = 12) -> Figure:
+def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: int = 12, ages: int = 12) -> Figure:
     """Return the share of each cohort and age over that of the cohort a year before at the same age.
 
     Parameters
@@ -394,16 +376,12 @@ def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: in
         return _nothing(title, market=market)
     ratio = (rows["share"] / rows["share_then"].where(rows["share_then"] > 0)).clip(0.25, 4)
     grid = rows.assign(ratio=np.log2(ratio)).pivot(index="cohort", columns="age", values="ratio")
-    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.28 * max(len(grid), 2)))
+    figure, axes = panels(height=0.9 + 0.28 * max(len(grid), 2))
     axes.set_facecolor("#f3f4f6")
     written = grid.map(lambda power: "" if pd.isna(power) else formats.decimal(2**power, digits=1))
-    sns.heatmap(
-        grid, ax=axes, cmap="RdBu", vmin=-1.5, vmax=1.5, annot=written, fmt="", cbar=False, linewidths=1,
-        annot_kws={"size": 8},
-    )  # fmt: skip
-    axes.tick_params(axis="y", rotation=0)
+    _heatmap(axes, grid, written, cmap="RdBu", limits=(-1.5, 1.5), size=8)
+    axes.set_yticks(np.arange(len(grid)) + 0.5, grid.index)
     axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order", ylabel="")
-    axes.grid(visible=False)
     axes.set_title(title)
     told = "; ".join(
         f"{cohort}: " + ", ".join(formats.decimal(2**power, digits=1) for power in row.dropna())
@@ -459,7 +437,7 @@ def funnel(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, tit
     rows = compared[compared["metric"] == metric].sort_values("n", ignore_index=True)
     if rows.empty:
         return _nothing(title, market=None)
-    figure, axes = plt.subplots(figsize=(8, 4))
+    figure, axes = panels(height=4)
     for name, colour, told in (("funnel_far", "#e5e7eb", "99.8% by chance"), ("funnel", "#cbd5e1", "95% by chance")):
         axes.fill_between(rows["n"], rows[f"{name}_lower"], rows[f"{name}_upper"], color=colour, label=told)
     axes.plot(rows["n"], rows["share"], linestyle="", marker="o")
@@ -475,6 +453,27 @@ def funnel(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, tit
     return _told(figure, f"{title}, by number of customers. Outside what chance allows in 99.8%: {told}.")
 
 
+def panels(n: int = 1, *, height: float = 3.6) -> tuple:
+    """Return a figure as wide as a page's text and `n` axes above each other that share their level axis.
+
+    Parameters
+    ----------
+    n : how many axes.
+    height : of the figure, in inches.
+    """
+    figure = Figure(figsize=(_WIDTH, height), layout=Margins())
+    return figure, *figure.subplots(n, 1, sharex=True, squeeze=False)[:, 0]
+
+
+def _heatmap(axes, grid: pd.DataFrame, written: pd.DataFrame, *, cmap: str, limits: tuple, size: int) -> None:
+    """Draw a table of numbers as coloured cells, each with its text, dark on light and light on dark."""
+    drawn = {"annot": written, "fmt": "", "annot_kws": {"size": size}, "cbar": False, "linewidths": 1}
+    without = {"xticklabels": False, "yticklabels": False}  # seaborn measures its own, to see whether they overlap
+    sns.heatmap(grid, ax=axes, cmap=cmap, vmin=limits[0], vmax=limits[1], **drawn, **without)
+    axes.set_xticks(np.arange(grid.shape[1]) + 0.5, grid.columns)
+    axes.grid(visible=False)
+
+
 def _annotated(axes, row: pd.Series, *, at: float, above: int, ha: str, va: str) -> None:
     """Write a point's share and n beside it, `above` points over the value `at`."""
     text = f"{formats.percent(row['pooled_retention'])}, n {formats.count(row['n'])}"
@@ -488,7 +487,7 @@ def _short(text: str) -> str:
 
 def _nothing(title: str, *, market: Market | None) -> Figure:
     """Return a low figure that says there is nothing to show."""
-    figure, axes = plt.subplots(figsize=(8, 0.9))
+    figure, axes = panels(height=0.9)
     axes.set_axis_off()
     axes.set_title(title)
     why = "nothing to show: no data, no closed period, or too few customers"
@@ -504,7 +503,7 @@ def _from_zero(axes, *, upper: float) -> None:
 def _told(figure: Figure, text: str) -> Figure:
     """Return the figure with its alternative text, taken from the backend's list of open figures."""
     figure.set_label(text)
-    plt.close(figure)
+    plt.close(figure)  # where it is one of the backend's
     return figure
 
 

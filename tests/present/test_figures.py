@@ -3,6 +3,7 @@ from collections.abc import Callable
 
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from retention_kit.errors import UsageError
@@ -142,3 +143,46 @@ def test_another_format_than_png_or_svg_is_refused(monkeypatch):
         InteractiveShell.clear_instance()
         del shell
     assert str(error.value) == "RETENTION_KIT_FIGURE_FORMAT is 'pdf'.\n  try:   png or svg"
+
+
+@pytest.mark.parametrize("drawn", FIGURES.values(), ids=FIGURES)
+def test_every_text_lies_within_the_figure(drawn, denmark):
+    figure = drawn(denmark)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (left, bottom), (right, top) = figure.get_tightbbox(canvas.get_renderer()).get_points()
+    width, height = figure.get_size_inches()
+    assert left >= 0
+    assert bottom >= 0
+    assert right <= width
+    assert top <= height
+
+
+def test_a_label_in_letters_that_no_font_here_has_gets_room_as_well():
+    figure, axes = figures.panels(height=2)
+    axes.set_yticks([0], ["移动支付移动支付移动支付"])
+    figure.get_layout_engine().execute(figure)
+    narrow, narrow_axes = figures.panels(height=2)
+    narrow_axes.set_yticks([0], ["card"])
+    narrow.get_layout_engine().execute(narrow)
+    assert axes.get_position().x0 * 8 >= 12 * 10 / 72
+    assert narrow_axes.get_position().x0 < axes.get_position().x0
+
+
+@pytest.mark.parametrize("title", ["Antwort auf die erste Frage und Sprache " * 4, "首次提问得到的答复" * 12])
+def test_a_title_too_long_for_a_line_goes_on_in_the_next(title):
+    figure, axes = figures.panels(height=3)
+    axes.set_title(title)
+    figure.get_layout_engine().execute(figure)
+    lines = axes.get_title(loc="left").split("\n")
+    assert len(lines) > 1
+    assert "".join(lines).replace(" ", "") == title.replace(" ", "")
+    assert axes.get_position().y1 < 1 - 2 * 12 / 72 / 3
+
+
+def test_a_figure_too_small_for_its_words_keeps_its_margins():
+    figure, axes = figures.panels(height=0.2)
+    axes.set_title("a title")
+    before = axes.get_position().bounds
+    figure.get_layout_engine().execute(figure)
+    assert axes.get_position().bounds == before

@@ -138,7 +138,7 @@ def test_figures_of_a_market_tell_their_numbers_and_nothing_where_there_is_nothi
     told = figures.alt_text(figures.survival_curve(shown["survival"], market=market))
     assert told.startswith("Survival of the customers of Romania, n 2,216: longer than 0 days 100.0%")
     told = figures.alt_text(figures.year_on_year(shown["year_on_year"], market=market, grain="month"))
-    assert told.startswith("Retention of Romania over that of a year before, at ages 1, 2, 3, …: 2024-07: ")
+    assert told.startswith("Retention of Romania over that of a year before, at ages 1, 2, 3, …: 2024-12: ")
     empty = [figures.survival_curve(shown["survival"].head(0), market=market),
              figures.year_on_year(shown["year_on_year"].head(0), market=market, grain="month"),
              figures.retention_windows(shown["windows"].head(0), market=market, own_window=None)]  # fmt: skip
