@@ -1,6 +1,5 @@
 """What to do, shown: an experiment's page, headed by what forbids reading it, and the plan of the next one."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from markupsafe import escape
@@ -10,6 +9,7 @@ from matplotlib.ticker import FuncFormatter
 from retention_kit.actions import Alerted, Intention, Judged, Trial
 from retention_kit.metrics.intervals import wilson
 from retention_kit.present import formats
+from retention_kit.present.figures import panels
 from retention_kit.present.tables import Shown, table
 
 _POINTS = FuncFormatter(lambda share, _: formats.decimal(share * 100, digits=0))
@@ -125,7 +125,7 @@ def markets_forest(trial: Trial) -> Figure:
 
 def forest(lines: list[tuple[str, float, float, float]], *, title: str) -> Figure:
     """Return differences of shares with their intervals, one line each: label, difference, lower, upper."""
-    figure, axes = plt.subplots(figsize=(8, 1.1 + 0.42 * max(len(lines), 1)))
+    figure, axes = panels(height=1.1 + 0.42 * max(len(lines), 1))
     if lines:
         middle, lower, upper = (np.array([line[nth] for line in lines]) for nth in (1, 2, 3))
         at = np.arange(len(lines))
@@ -140,7 +140,6 @@ def forest(lines: list[tuple[str, float, float, float]], *, title: str) -> Figur
     axes.set_title(title)
     told = "; ".join(f"{name} {points(d)} ({points(low)} to {points(high)})" for name, d, low, high in reversed(lines))
     figure.set_label(f"{title}: {told or 'nothing to show'}.")
-    plt.close(figure)
     return figure
 
 

@@ -3,7 +3,6 @@
 Each function takes what `models` returned; where a forecast is withheld it says so, and shows nothing of it.
 """
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from retention_kit.metrics.suppression import hide_small
 from retention_kit.models import LAWS, BackTest, MarketForecast, Outlook, concentration, payback_month, segments
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines
-from retention_kit.present.figures import _BESIDE_THE_TITLE, _COUNT, _SHARE, _from_zero, _nothing, _told
+from retention_kit.present.figures import _ABOVE_THE_POINTS, _COUNT, _SHARE, _from_zero, _nothing, _told, panels
 from retention_kit.present.tables import Shown, table
 
 _ALIVE = {0.0: "under 20%", 0.2: "20% to 40%", 0.4: "40% to 60%", 0.6: "60% to 80%", 0.8: "80% and more"}
@@ -154,7 +153,7 @@ def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figu
     ahead = outlook.activity
     if ahead.empty or seen.empty:
         return _nothing(title, market=market)
-    figure, axes = plt.subplots()
+    figure, axes = panels()
     axes.fill_between(ahead["age"], ahead["lower"], ahead["upper"], alpha=0.25, linewidth=0, color="C1")
     axes.plot(ahead["age"], ahead["activity"], color="C1", linewidth=2, label="model, 95% interval")
     reach = [seen["pooled_retention"] - seen["lower"], seen["upper"] - seen["pooled_retention"]]
@@ -164,7 +163,7 @@ def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figu
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="age, in months since the month of the first order")
     axes.set_title(title)
-    axes.legend(**_BESIDE_THE_TITLE)
+    axes.legend(**{**_ABOVE_THE_POINTS, "loc": "upper right"})
     told = "; ".join(
         f"age {row.age} {formats.percent(row.activity)} ({formats.share_interval(row.lower, row.upper)})"
         for row in ahead.itertuples()
@@ -182,7 +181,7 @@ def payback_curve(outlook: Outlook) -> Figure:
     title = f"Discounted margin of a new customer, and the cost to win one, {market.currency}"
     if rows.empty:
         return _nothing(title, market=market)
-    figure, axes = plt.subplots()
+    figure, axes = panels()
     axes.fill_between(rows["month"], rows["lower"], rows["upper"], alpha=0.25, linewidth=0)
     axes.plot(rows["month"], rows["value"], linewidth=2, label="margin so far, 95% interval")
     axes.axhline(outlook.acquisition_cost, color="C1", linestyle="--", label="acquisition cost")
@@ -191,7 +190,7 @@ def payback_curve(outlook: Outlook) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="months since the first order")
     axes.set_title(title)
-    axes.legend(**{**_BESIDE_THE_TITLE, "bbox_to_anchor": (1, 0.02)})
+    axes.legend(**{**_ABOVE_THE_POINTS, "loc": "lower right"})
     shown = rows.iloc[[0, len(rows) // 2, -1]]
     told = "; ".join(
         f"month {row.month} {_money(row.value, outlook)} ({_money(row.lower, outlook)} to {_money(row.upper, outlook)})"
