@@ -16,7 +16,7 @@ from retention_kit.run import record
 from retention_kit.run.page import locale_of
 from retention_kit.run.parameters import Notebook, checked, read_notebook, without_paths
 
-_CODE = {".py", ".sql", ".j2", ".css", ".toml"}
+_CODE = {".py", ".sql", ".j2", ".css", ".js", ".toml"}
 _RESERVED = {
     "index",
     "run",

@@ -1,5 +1,7 @@
-"""A notebook that ran becomes a page: no code, no script, no request, safe to send and to keep."""
+"""A notebook that ran becomes a page: no code, no script but one of ours, no request, safe to send and to keep."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from nbconvert import HTMLExporter
@@ -20,11 +22,12 @@ from traitlets.config import Config
 
 from retention_kit.errors import UsageError
 from retention_kit.run.figures import safe_svg
+from retention_kit.run.tables import dress
 
 TEMPLATE = Path(__file__).parent / "template"
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""What a browser may do for a page: show it, and nothing else."""
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; script-src"
+"""What a browser may do for a page: show it, and run the one script whose hash follows."""
 
 WORDS = {
     "skip": "Skip to the content",
@@ -55,15 +58,8 @@ _ACTIVE = [
     "template",
 ]
 _ACTIVE += ["form", "input", "button", "audio", "video", "source"]
-_NUMBER = re.compile(r"[−+-]?[^\w\s]{0,2}\s?\d[\d\s.,'’]*\s?(?:[%‰×]|[A-Z]{3}|[^\w\s])?(?:\s?[–-]\s?\d[\d\s.,]*\s?%?)?")
-_SHORT = 16  # characters of a row's name that are kept on one line
-_MANY_COLUMNS = 9  # from the tenth on, a table is set closer
-_LONG = 60  # characters from which on a cell is a text to be read
-_MOST_BESIDE_A_TEXT = 4  # columns a phone can show beside one another where one of them is a text
 _NAME_SHOWN, _NAME_TOLD = 60, 200  # characters of a name in a page, and in a title
 _TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # what turns the rest of a line round
-_PERIOD = re.compile(r"\d{4}-[\dQW-]+(?:(?:, | to | – )\d{4}-[\dQW-]+)?")
-_ABSENT = {"", "–", "-", "—", "NaN", "<NA>", "None"}
 
 
 @dataclass(frozen=True)
@@ -97,8 +93,9 @@ def page(
     _make_safe(soup)
     title = _title(soup, otherwise=as_title(name))
     contents = _contents(soup)
+    locale = locale_of(language)
     for table in soup.find_all("table"):
-        _dress(table, soup)
+        dress(table, soup, locale=locale, file_stem=f"{market}-")
     fragment = str(soup)
     for mark, svg in figures.items():
         fragment = fragment.replace(mark, svg)
@@ -136,8 +133,9 @@ def rendered(template: str, *, language: str, **values: Any) -> str:
         .render(
             language=str(locale).replace("_", "-"),
             direction="rtl" if locale.character_order == "right-to-left" else "ltr",
-            policy=POLICY,
+            policy=f"{POLICY} 'sha256-{_hash(_script())}'",
             style=Markup(_style()),
+            script=Markup(_script()),
             **values,
         )
     )
@@ -180,6 +178,17 @@ def _style() -> str:
     """Return the style sheet, without what only its authors need."""
     css = (TEMPLATE / "style.css").read_text(encoding="utf-8")
     return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)).strip()
+
+
+@cache
+def _script() -> str:
+    """Return the one script, which sorts tables, without what only its authors need."""
+    js = (TEMPLATE / "sort.js").read_text(encoding="utf-8")
+    return re.sub(r"\s*\n\s*", "\n", re.sub(r"^\s*//.*$", "", js, flags=re.MULTILINE)).strip()
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 @cache
@@ -274,120 +283,3 @@ def _contents(soup: BeautifulSoup) -> list[Heading]:
 def _id(text: str, taken: set[str]) -> str:
     slug = re.sub(r"[^\w]+", "-", text.casefold()).strip("-") or "section"
     return next(name for n in count(1) if (name := slug if n == 1 else f"{slug}-{n}") not in taken)
-
-
-def _dress(table: Tag, soup: BeautifulSoup) -> None:
-    """Give a table its own scrolling region, and its numbers the right-hand side."""
-    for name in ("border", "style", "width", "cellpadding", "cellspacing", "bgcolor"):
-        del table[name]
-    _merge_index_names(table)
-    rows = [_cells(row) for row in table.find_all("tr") if row.find_parent("table") is table]
-    body = [cells for cells in rows if any(cell.name == "td" for cell, _ in cells)]
-    numeric = _numeric_columns(body)
-    for cells in rows:
-        for cell, column in cells:
-            if column in numeric and not cell.get("colspan") and "rk-num" not in cell.get("class", []):
-                cell["class"] = [*cell.get("class", []), "rk-num"]
-    for cells in body:
-        for cell, column in cells:
-            if _stays_on_a_line(cell.get_text(" ", strip=True), first=column == 0):
-                cell["class"] = [*cell.get("class", []), "rk-short"]
-    if max((column for cells in rows for _, column in cells), default=0) >= _MANY_COLUMNS:
-        table["class"] = [*table.get("class", []), "rk-wide"]
-    texts = _columns_to_read(body)
-    if texts:
-        _prepare_stacking(table, rows, body, texts=texts)
-    for named in table.select("caption, .gt_title, .gt_subtitle"):
-        if named.contents:
-            named.contents[0].wrap(soup.new_tag("span", attrs={"class": "rk-still"}))
-    for cell in table.select("thead th"):
-        cell["scope"] = cell.get("scope", "col")
-    region = soup.new_tag(
-        "div", attrs={"class": "rk-scroll", "role": "region", "tabindex": "0", "aria-label": _label(table)}
-    )
-    table.wrap(region)
-
-
-def _columns_to_read(body: list[list[tuple[Tag, int]]]) -> set[int]:
-    """Return the columns of texts, if the table has more columns than a phone can show beside a text."""
-    if max((len(cells) for cells in body), default=0) <= _MOST_BESIDE_A_TEXT:
-        return set()
-    cells = (found for row in body for found in row)
-    return {column for cell, column in cells if not cell.get("colspan") and len(cell.get_text(" ", strip=True)) > _LONG}
-
-
-def _prepare_stacking(
-    table: Tag, rows: list[list[tuple[Tag, int]]], body: list[list[tuple[Tag, int]]], *, texts: set[int]
-) -> None:
-    """Let each row become a card on a narrow screen: every cell is told its column's name.
-
-    A table that is no longer shown as one keeps its roles for those who hear it.
-    """
-    head = next((cells for cells in reversed(rows) if cells not in body), [])
-    names = {column: cell.get_text(" ", strip=True) for cell, column in head}
-    table["class"] = [*table.get("class", []), "rk-stack"]
-    table["role"] = "table"
-    for part in table.find_all(["thead", "tbody", "tfoot", "tr"]):
-        part["role"] = "row" if part.name == "tr" else "rowgroup"
-    for cell, _ in head:
-        cell["role"] = "columnheader"
-    if head:
-        head[0][0].parent["class"] = [*head[0][0].parent.get("class", []), "rk-names"]
-    for cells in body:
-        for cell, column in cells:
-            text = cell.get_text(" ", strip=True)
-            cell["role"] = "rowheader" if cell.name == "th" else "cell"
-            if not cell.get("colspan"):
-                cell["data-label"] = names.get(column, "")
-                kinds = [("rk-long", column in texts), ("rk-absent", text in _ABSENT)]
-                cell["class"] = [*cell.get("class", []), *(kind for kind, is_so in kinds if is_so)]
-
-
-def _stays_on_a_line(text: str, *, first: bool) -> bool:
-    """Tell whether a cell is a short name of a row, or a date or period that would break at its hyphens."""
-    return (first and len(text) <= _SHORT) or bool(_PERIOD.fullmatch(text))
-
-
-def _merge_index_names(table: Tag) -> None:
-    """Lift the names of a frame's index, which pandas puts into a row of their own, into the row above."""
-    head = table.find("thead")
-    rows = head.find_all("tr", recursive=False) if head else []
-    if len(rows) != 2:
-        return
-    above, below = (row.find_all("th", recursive=False) for row in rows)
-    pairs = list(zip(above, below, strict=False))
-    spanned = any(cell.get("colspan") or cell.get("rowspan") for cell in [*above, *below])
-    if len(above) != len(below) or spanned or any(a.get_text(strip=True) and b.get_text(strip=True) for a, b in pairs):
-        return
-    for upper, lower in pairs:
-        if lower.get_text(strip=True):
-            upper.string = lower.get_text(" ", strip=True)
-    rows[1].decompose()
-
-
-def _cells(row: Tag) -> list[tuple[Tag, int]]:
-    """Return a row's cells, each with its column's number."""
-    cells, column = [], 0
-    for cell in row.find_all(["th", "td"], recursive=False):
-        cells.append((cell, column))
-        span = str(cell.get("colspan", "1"))
-        column += int(span) if span.isdigit() else 1
-    return cells
-
-
-def _numeric_columns(body: list[list[tuple[Tag, int]]]) -> set[int]:
-    """Return the columns whose every cell is a number or absent, and one at least a number."""
-    numeric: dict[int, bool] = {}
-    for cells in body:
-        for cell, column in cells:
-            text = cell.get_text(" ", strip=True)
-            if text not in _ABSENT:
-                is_number = cell.name == "td" and bool(_NUMBER.fullmatch(text))
-                numeric[column] = numeric.get(column, True) and is_number
-    return {column for column, is_number in numeric.items() if is_number}
-
-
-def _label(table: Tag) -> str:
-    """Return what a table is about: its caption, else the heading above it."""
-    named = table.find("caption") or table.find(class_="gt_title") or table.find_previous(["h2", "h3", "h4"])
-    return (named.get_text(" ", strip=True) if named else "") or "Table"
