@@ -105,11 +105,11 @@ def back_test(
     known = seasons.adjusted(patterns(holdout_counts), as_of_day=split_day)
     ahead = seasons.weeks(split_day, weeks)
     bucket = np.minimum(known.x, _MOST_SHOWN).astype(int)
-    table = model.model.bucket_orders(known, bucket, weeks=ahead, conf_level=conf_level)
+    table, total = model.model.bucket_orders(known, bucket, weeks=ahead, conf_level=conf_level)
     made = holdout_counts[holdout_counts["n_customers"] > 0]
     made = made.groupby(made["frequency"].clip(upper=_MOST_SHOWN))["n_later"].sum()
     table = table.assign(actual=made.reindex(table["bucket"]).to_numpy())
-    expected, lower, upper = model.model.total_orders(known, weeks=ahead, conf_level=conf_level)
+    expected, lower, upper = total
     ages, which = np.unique(known.T + ahead, return_inverse=True)
     tracked = model.model.repeat_orders(ages)["repeat_orders"].to_numpy()[which]
     return BackTest(

@@ -7,6 +7,7 @@ other, there is no fit, and the error says so.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 from scipy.stats import norm
@@ -17,7 +18,8 @@ CONF_LEVEL = 0.95
 _N_CLIMBS = 2
 _MOST_STEPS = 200
 _LONGEST_STEP = 2.0
-_ROUGHLY, _SETTLED = 0.1, 1e-8
+_ROUGHLY, _SETTLED = 0.1, 1e-6
+_MEETING = 0.3
 _FLATTEST = 5.0
 _FARTHEST = 25.0
 
@@ -91,7 +93,8 @@ def maximum_likelihood(
     ----------
     likelihood : of log parameters.
     names : of the parameters.
-    starts : parameters to begin at; the climb is made from the best two, and the higher end is taken.
+    starts : parameters to begin at; the climb is made from the best two, and the higher end is taken. The second one
+        ends where it comes near the first from below: it is the same summit.
     what : what is fitted, as an error calls it.
     to_try : what an error proposes.
 
@@ -100,8 +103,8 @@ def maximum_likelihood(
     MetricError : no climb ended at a maximum, or it is too flat to tell the parameters from each other.
     """
     begun = sorted((_Climb(likelihood, at) for at in np.log(np.asarray(starts, dtype=float))), key=lambda c: -c.value)
-    for climb in begun[:_N_CLIMBS]:
-        climb.settles(_ROUGHLY)
+    for nth, climb in enumerate(begun[:_N_CLIMBS]):
+        climb.settles(_ROUGHLY, beside=begun[:nth])
     best = max(begun, key=lambda climb: climb.value)
     settled = best.settles(_SETTLED)
     told = ", ".join(f"{name} {number:.3g}" for name, number in zip(names, np.exp(best.at), strict=True))
@@ -124,15 +127,19 @@ class _Climb:
     def __init__(self, likelihood: Likelihood, at: np.ndarray) -> None:
         self._likelihood, self.at = likelihood, at
         self.value, self.slope, self._outer = likelihood(at)
-        self.value = self.value if np.isfinite(self.value) else -np.inf
+        self.value = self.value if isfinite(self.value) else -np.inf
+        self._eye = np.eye(len(at))
 
     @cached_property
     def _inverse(self) -> np.ndarray:
         squares = self._outer()
-        return np.linalg.inv(squares + 1e-6 * (1 + np.trace(squares)) * np.eye(len(self.at)))
+        return np.linalg.inv(squares + 1e-6 * (1 + np.trace(squares)) * self._eye)
 
-    def settles(self, tolerance: float) -> bool:
-        """Climb until no more than the tolerance can be gained, and tell whether that is reached."""
+    def settles(self, tolerance: float, *, beside: Sequence["_Climb"] = ()) -> bool:
+        """Climb until no more than the tolerance can be gained, and tell whether that is reached.
+
+        Or until another climb is met, that is higher.
+        """
         if self.value == -np.inf:
             return False
         tolerance *= 1 + 1e-6 * abs(self.value)
@@ -141,6 +148,8 @@ class _Climb:
             gain = float(self.slope @ step)
             if gain < tolerance:
                 return True
+            if any(self.value < other.value and np.abs(self.at - other.at).max() < _MEETING for other in beside):
+                return False
             step *= min(1.0, _LONGEST_STEP / np.abs(step).max())
             if np.abs(self.at).max() > _FARTHEST or not self._stepped(step):
                 return False
@@ -150,12 +159,12 @@ class _Climb:
         """Step, or half of it, or a quarter, until it leads up; tell whether one did."""
         for _ in range(40):
             value, slope, _ = self._likelihood(self.at + step)
-            if np.isfinite(value) and value >= self.value + 1e-4 * float(self.slope @ step):
+            if isfinite(value) and value >= self.value + 1e-4 * float(self.slope @ step):
                 bend = self.slope - slope
                 self.at, self.value, self.slope = self.at + step, value, slope
                 curved = float(step @ bend)
                 if curved > 0:
-                    turned = np.eye(len(step)) - step[:, None] * (bend / curved)
+                    turned = self._eye - step[:, None] * (bend / curved)
                     self._inverse = turned @ self._inverse @ turned.T + step[:, None] * (step / curved)
                 return True
             step = step / 2
@@ -177,5 +186,5 @@ def summed(value: np.ndarray, scores: np.ndarray, n: np.ndarray) -> Valued:
 
     By einsum: numpy's `@` wakes the threads of BLAS, which wait for each other where cores are busy.
     """
-    weighted = scores * n
-    return float((value * n).sum()), weighted.sum(axis=1), lambda: np.einsum("in,jn->ij", weighted, scores)
+    found = float(np.einsum("n,n->", value, n)), np.einsum("in,n->i", scores, n)
+    return *found, lambda: np.einsum("in,jn->ij", scores * n, scores)

@@ -13,7 +13,7 @@ x, t_x and T are the papers' symbols; time is in weeks.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -72,7 +72,7 @@ class _BetaGeometric:
 
     def likelihood(self, patterns: Patterns) -> Likelihood:
         """Return the log likelihood of patterns, its slope and its scores' outer product, by log parameters."""
-        xs, t_xs, ages = patterns.kinds
+        xs, times = patterns.kinds
         x, n = patterns.x, patterns.n
         passed = xs.values + self._chances  # chances to leave that the customer has had; the last one he may have taken
         had = passed > 0
@@ -88,20 +88,17 @@ class _BetaGeometric:
             odds = at[2] - np.log(b + before) + last_is_after
             of_r, of_b, of_ab, (r_0, b_0, ab_0) = _four(digamma(sums), size)
             both = ab_0 - of_ab
-            once, log_odds, by_r, by_a, by_b, by_last = xs.spread(
-                np.stack([rate + stay, odds, of_r - r_0 + at[1], both, both + of_b - b_0, had / (b + before)])
-            )
-            end, last = (
-                ages.spread(_log_and_inverse(alpha + ages.values)),
-                t_xs.spread(_log_and_inverse(alpha + t_xs.values)),
-            )
-            rx, between = r + x, end[0] - last[0]
+            of_x = np.array([rate + stay, odds, of_r - r_0 + at[1], both, both + of_b - b_0, had / (b + before)])
+            once, log_odds, by_r, by_a, by_b, by_last = xs.spread(of_x)
+            at_time = alpha + times.values
+            (log_last, log_end), (by_last_time, by_end) = times.spread(np.array([np.log(at_time), 1 / at_time]))
+            rx, between = r + x, log_end - log_last
             left = log_odds + rx * between  # log odds of having left at t_x against being there at T
             gone, log_all = _share_and_log(left)
-            value = once - rx * end[0] + log_all
+            value = once - rx * log_end + log_all
             scores = np.empty((4, len(x)))
-            scores[0] = r * (by_r - end[0] + gone * between)
-            scores[1] = r - alpha * rx * (end[1] + gone * (last[1] - end[1]))
+            scores[0] = r * (by_r - log_end + gone * between)
+            scores[1] = r - alpha * rx * (by_end + gone * (by_last_time - by_end))
             scores[2] = a * by_a + gone
             scores[3] = b * (by_b - gone * by_last)
             return summed(value, scores, n)
@@ -280,7 +277,7 @@ log(beta + τ), 1 / (beta + τ).
 
 
 def _pareto_likelihood(patterns: Patterns, integrals: Integrals) -> Likelihood:
-    xs, _, ages = patterns.kinds
+    xs, ages = patterns.kinds[0], Kinds(patterns.T)
     x, n = patterns.x, patterns.n
 
     def evaluated(at: np.ndarray) -> Valued:
@@ -380,13 +377,8 @@ def _four(values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.nda
 
 def _share_and_log(log_odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the share that log odds are of, and the log of 1 / (1 − share); faster than expit and log_expit."""
-    less = np.exp(-np.abs(log_odds))
-    positive = log_odds > 0
-    return np.where(positive, 1.0, less) / (1 + less), np.where(positive, log_odds, 0.0) + np.log1p(less)
-
-
-def _log_and_inverse(values: np.ndarray) -> np.ndarray:
-    return np.stack([np.log(values), 1 / values])
+    log_all = np.maximum(log_odds, 0.0) + np.log1p(np.exp(-np.abs(log_odds)))
+    return np.exp(log_odds - log_all), log_all
 
 
 def _weeks_per_order(patterns: Patterns) -> float:
@@ -406,6 +398,13 @@ def _beta_mean(a: float, b: float, quantity: Callable[[np.ndarray], np.ndarray])
 
     The papers have hyp2f1 here, which loses digits near a = 1 and for large x; this does not.
     """
+    nodes, weights = _beta_nodes(float(a), float(b))
+    return np.einsum("...q,q->...", quantity(nodes), weights)
+
+
+@lru_cache(maxsize=4096)  # intervals ask for the same few distributions again and again
+def _beta_nodes(a: float, b: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nodes and weights of Gauss's rule for beta(a, b), (n_nodes,) each."""
     n = np.arange(1, _N_BETA_NODES, dtype=float)
     total = a + b
     # recurrence of the Jacobi polynomials on [0, 1] (Golub & Welsch 1969)
@@ -416,7 +415,7 @@ def _beta_mean(a: float, b: float, quantity: Callable[[np.ndarray], np.ndarray])
     centre[0] = a / total
     squared[0] = a * b / (total**2 * (total + 1))
     nodes, vectors = eigh_tridiagonal(centre, np.sqrt(squared))
-    return np.einsum("...q,q->...", quantity(np.clip(nodes, 1e-15, 1.0)), vectors[0] ** 2)
+    return np.clip(nodes, 1e-15, 1.0), vectors[0] ** 2
 
 
 def _shrinking(s: float, log_ratio: np.ndarray) -> np.ndarray:

@@ -40,9 +40,9 @@ class Patterns:
         return Patterns(self.x[chosen], self.t_x[chosen], self.T[chosen], self.n[chosen])
 
     @cached_property
-    def kinds(self) -> tuple["Kinds", "Kinds", "Kinds"]:
-        """Return the different values of x, t_x and T, and which of them each pattern has."""
-        return Kinds(self.x), Kinds(self.t_x), Kinds(self.T)
+    def kinds(self) -> tuple["Kinds", "Kinds"]:
+        """Return the different values of x, and of t_x and T together, and which of them each pattern has."""
+        return Kinds(self.x), Kinds(np.stack([self.t_x, self.T]))
 
 
 def told(n: float) -> str:
@@ -54,7 +54,8 @@ class Kinds:
     """The different values of an array: what depends on a value alone is worked out once for each."""
 
     def __init__(self, values: np.ndarray) -> None:
-        self.values, self._which = np.unique(values, return_inverse=True)
+        self.values, which = np.unique(values, return_inverse=True)
+        self._which = which.reshape(np.shape(values))
 
     def spread(self, worked_out: np.ndarray) -> np.ndarray:
         """Return what was worked out for each value, for each element of the array."""
@@ -98,9 +99,10 @@ def checked(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, n: np.ndarray) -> Pat
     MetricError : a number that is not finite or below 0, a last order later than the age, nobody observed.
     """
     x, t_x, T, n = (np.asarray(values, dtype=float) for values in (x, t_x, T, n))  # noqa: N806
+    numbers = np.stack([x, t_x, T, n])
     faults = {
-        "have a number that is not finite": ~np.isfinite(np.stack([x, t_x, T, n])).all(axis=0),
-        "have a number below 0": (np.stack([x, t_x, T, n]) < 0).any(axis=0),
+        "have a number that is not finite": ~np.isfinite(numbers).all(axis=0),
+        "have a number below 0": (numbers < 0).any(axis=0),
         "have their last order after the end of the observation (t_x > T)": t_x > T,
         "have no repeat order and yet an age at the last one (x = 0, t_x > 0)": (x == 0) & (t_x > 0),
     }

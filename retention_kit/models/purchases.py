@@ -91,18 +91,13 @@ class PurchaseModel:
         The interval is of the orders themselves, not of their mean: what is not known of the parameters (delta method)
         and what chance does to each customer (drawn, seeded) together.
         """
-        return (
-            self.bucket_orders(
-                patterns, np.zeros(len(patterns.x), dtype=int), weeks=weeks, conf_level=conf_level, seed=seed
-            )[["expected", "lower", "upper"]]
-            .iloc[0]
-            .pipe(tuple)
-        )
+        everybody = np.zeros(len(patterns.x), dtype=int)
+        return self.bucket_orders(patterns, everybody, weeks=weeks, conf_level=conf_level, seed=seed)[1]
 
     def bucket_orders(
         self, patterns: Patterns, bucket: np.ndarray, *, weeks: float, conf_level: float = CONF_LEVEL, seed: int = 2005
-    ) -> pd.DataFrame:
-        """Return what `total_orders` does for groups of patterns.
+    ) -> tuple[pd.DataFrame, tuple[float, float, float]]:
+        """Return what `total_orders` does for groups of patterns, and for all of them together.
 
         Parameters
         ----------
@@ -110,27 +105,24 @@ class PurchaseModel:
 
         Returns
         -------
-        One row per group: `bucket`, `n_customers`, `expected`, `lower`, `upper`, in order days.
+        One row per group: `bucket`, `n_customers`, `expected`, `lower`, `upper`, in order days; and what `total_orders`
+        returns.
         """
         weeks = _positive(weeks)
         groups, which = np.unique(bucket, return_inverse=True)
 
         def totals(at: np.ndarray) -> np.ndarray:
             expected = self.law.expected_later(np.exp(at), patterns, np.array([weeks]))[0]
-            return np.bincount(which, weights=expected * patterns.n, minlength=len(groups))
+            each = np.bincount(which, weights=expected * patterns.n, minlength=len(groups))
+            return np.append(each, each.sum())
 
         expected, error = totals(self.fit.log_parameters), self.fit.delta_error(totals)
         by_chance = self._variance_of_orders(patterns, which, len(groups), weeks=weeks, seed=seed)
-        reach = norm.ppf((1 + conf_level) / 2) * np.sqrt(error**2 + by_chance)
-        return pd.DataFrame(
-            {
-                "bucket": groups,
-                "n_customers": np.bincount(which, weights=patterns.n, minlength=len(groups)),
-                "expected": expected,
-                "lower": np.maximum(expected - reach, 0),
-                "upper": expected + reach,
-            }
-        )
+        reach = norm.ppf((1 + conf_level) / 2) * np.sqrt(error**2 + np.append(by_chance, by_chance.sum()))
+        ends = {"expected": expected, "lower": np.maximum(expected - reach, 0), "upper": expected + reach}
+        n_customers = np.bincount(which, weights=patterns.n, minlength=len(groups))
+        table = pd.DataFrame({"bucket": groups, "n_customers": n_customers, **{k: v[:-1] for k, v in ends.items()}})
+        return table, tuple(float(values[-1]) for values in ends.values())
 
     def discounted_orders(
         self,
