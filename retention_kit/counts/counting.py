@@ -1,9 +1,11 @@
 """From a source to its counts tables: one pass over the data, for all markets and the group together."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import sqlglot
@@ -48,6 +50,9 @@ COUNTS_TABLES = (
 )
 """The tables that leave the engine; each is described at the top of its SQL file."""
 
+PURCHASE_TABLES = ("holdout_counts", "spend_counts")
+"""Those that models of purchase need besides: counted where a hold-out is asked for."""
+
 FILES = tuple(
     sorted(file.name.removesuffix(".sql") for file in files(__package__).iterdir() if file.name.endswith(".sql"))
 )
@@ -63,7 +68,7 @@ _SHARED = (
 )
 _OF_THE_GROUP = (*GUIDE_TABLES, "return_counts", "window_counts", "retained_revenue_counts", "bucket_counts")
 _IN_BUCKETS = {"bucket_counts", "retained_revenue_counts"}
-_OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts", "strategy_counts")
+_OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts", "strategy_counts", *PURCHASE_TABLES)
 """Tables that are sums over customers, each of whom is counted by his own entries alone."""
 _OF_RAW_TABLES = ("cut_counts", "strategy_counts")
 """Of these, the tables that ask the orders for what the ledger leaves out."""
@@ -87,6 +92,8 @@ _KEYS = {
     "frequency",
     "recency",
     "unit_days",
+    "n_days",
+    "spend_bin",
     "bucket",
     "from_day",
     "to_day",
@@ -113,19 +120,40 @@ class MarketCounts:
     source: Source
 
     def __getattr__(self, name: str) -> pd.DataFrame:
-        if name in COUNTS_TABLES:
+        if name in (*COUNTS_TABLES, *PURCHASE_TABLES) and name in self.tables:
             return self.tables[name]
         raise AttributeError(name)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """The counts tables of all markets, as of one instant."""
+    """The counts tables of all markets, as of one instant; `folder` of the store they are kept in, if they are."""
 
     source: Source
     as_of: str
     tables: Mapping[str, pd.DataFrame]
     findings: Findings
+    folder: Path | None = None
+
+    def kept(self, made: Callable[..., Mapping[str, pd.DataFrame]], **facts: Any) -> Mapping[str, pd.DataFrame]:
+        """Return tables that are made of the counts of all markets, and kept beside them: they are made only once.
+
+        What compares markets, or fits them together, is the same in the report of each.
+
+        Parameters
+        ----------
+        made : a function of a module; it takes `tables`, and `facts` by name.
+        facts : what it is told besides; told otherwise, or changed itself, it makes its tables anew.
+        """
+        if self.folder is None:
+            return made(self.tables, **facts)
+        folder = self.folder / "made" / store.key_of(made, facts)
+        found = store.read(folder)
+        if found is None:
+            tables = dict(made(self.tables, **facts))
+            store.write(folder, tables, Findings())
+            return tables
+        return found[0]
 
     @property
     def markets(self) -> tuple[str, ...]:
@@ -198,21 +226,29 @@ class Counted:
         )
 
 
-def counted(source: Source, *, as_of: str, grains: Sequence[str]) -> Counted:
+def counted(source: Source, *, as_of: str, grains: Sequence[str], holdout_weeks: int | None = None) -> Counted:
     """Return the counts of all markets, read from the project's store, where they are counted only once.
 
     Parameters and errors as of `count`. The store is the folder `reports/.counts` of the project.
     """
-    folder = project_root() / "reports" / ".counts" / store.key(source, as_of=as_of, grains=grains)
-    kept = store.read(folder, COUNTS_TABLES)
+    asked = as_of if holdout_weeks is None else f"{as_of}, {holdout_weeks} weeks held out"
+    folder = project_root() / "reports" / ".counts" / store.key(source, as_of=asked, grains=grains)
+    kept = store.read(folder, _asked(COUNTS_TABLES, holdout_weeks))
     if kept is not None:
-        return Counted(source, as_of, *kept)
-    fresh = count(source, as_of=as_of, grains=grains)
+        return Counted(source, as_of, *kept, folder)
+    fresh = count(source, as_of=as_of, grains=grains, holdout_weeks=holdout_weeks)
     store.write(folder, fresh.tables, fresh.findings)
-    return fresh
+    return replace(fresh, folder=folder if folder.is_dir() else None)
 
 
-def count(source: Source, *, as_of: str, grains: Sequence[str], tables: Sequence[str] = COUNTS_TABLES) -> Counted:
+def count(
+    source: Source,
+    *,
+    as_of: str,
+    grains: Sequence[str],
+    tables: Sequence[str] = COUNTS_TABLES,
+    holdout_weeks: int | None = None,
+) -> Counted:
     """Return the counts of all markets, counted now.
 
     Parameters
@@ -221,16 +257,24 @@ def count(source: Source, *, as_of: str, grains: Sequence[str], tables: Sequence
     as_of : first instant not observed; a date is local midnight in each market.
     grains : lengths of the periods to count, of day, week, month, quarter, year.
     tables : which of `COUNTS_TABLES` to count; all where not given.
+    holdout_weeks : weeks before `as_of` that are held out, for a forecast made then to be held against; with it
+        `PURCHASE_TABLES` are counted too.
 
     Raises
     ------
-    UsageError : an unknown grain, an `as_of` that is no date or lies before the data.
+    UsageError : an unknown grain, an `as_of` that is no date or lies before the data, a hold-out of less than a week.
     DataError : too many refused rows, a missing exchange rate, no order.
     """
     with _opened(source) as engine:
         findings = _loaded(engine, source)
-        found = counts_in(engine, source, as_of=as_of, grains=grains, tables=tables)
+        asked = {"as_of": as_of, "grains": grains, "tables": tables, "holdout_weeks": holdout_weeks}
+        found = counts_in(engine, source, **asked)
     return Counted(source, as_of, found, findings)
+
+
+def _asked(tables: Sequence[str], holdout_weeks: int | None) -> tuple[str, ...]:
+    """Return the tables to count: those asked for, and those of a hold-out where there is one."""
+    return (*tables, *(PURCHASE_TABLES if holdout_weeks is not None else ()))
 
 
 def _opened(source: Source) -> Engine:
@@ -244,12 +288,22 @@ def _loaded(engine: Engine, source: Source) -> Findings:
 
 
 def counts_in(
-    engine: Engine, source: Source, *, as_of: str, grains: Sequence[str], tables: Sequence[str] = COUNTS_TABLES
+    engine: Engine,
+    source: Source,
+    *,
+    as_of: str,
+    grains: Sequence[str],
+    tables: Sequence[str] = COUNTS_TABLES,
+    holdout_weeks: int | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return the counts tables of all markets and the group, from the typed tables that an engine holds."""
     for table in tables:
         if table not in COUNTS_TABLES:
             raise unknown_name("counts table", table, COUNTS_TABLES)
+    if holdout_weeks is not None:
+        prelude.hold_out(engine, holdout_weeks)
+        prelude.load_bins(engine)
+    tables = _asked(tables, holdout_weeks)
     _ledger(engine, source, as_of=as_of, grains=grains)
     if _OF_HOMES & set(tables):
         engine.create("customer_homes", sql("customer_homes"))

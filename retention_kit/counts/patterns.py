@@ -10,15 +10,13 @@ import pandas as pd
 import pyarrow as pa
 
 from retention_kit.config import project_root
-from retention_kit.counts import store
+from retention_kit.counts import prelude, store
+from retention_kit.counts.counting import PURCHASE_TABLES, sql
 from retention_kit.counts.counting import engine as opened
-from retention_kit.counts.counting import sql
 from retention_kit.counts.engines import Engine
-from retention_kit.errors import DataError, UsageError
+from retention_kit.errors import DataError
 from retention_kit.ingest import Findings, Source
 
-PURCHASE_TABLES = ("holdout_counts", "spend_counts")
-"""The tables of purchases; each is described at the top of its SQL file."""
 MILLION = 1_000_000
 """Predictions go into the engine as integers, in millionths."""
 MOST_PREDICTED = 1e12
@@ -27,7 +25,6 @@ MOST_PREDICTED = 1e12
 _KEYS = ["market", "frequency", "recency", "age"]
 _NUMBERS = ["expected_orders", "value_base_minor", "own_weight"]
 _PREDICTIONS = pa.schema([("market", pa.string()), *((name, pa.int64()) for name in [*_KEYS[1:], *_NUMBERS])])
-_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -56,16 +53,15 @@ def purchase_counts(source: Source, *, as_of: str, holdout_weeks: int) -> Purcha
     ------
     UsageError : a hold-out of less than a week.
     """
-    if not (isinstance(holdout_weeks, int) and holdout_weeks >= 1):
-        raise UsageError("A hold-out is a whole number of weeks, at least 1.", found=f"{holdout_weeks}", to_try="26")
+    prelude.refuse_hold_out(holdout_weeks)
     asked = f"{as_of}, {holdout_weeks} weeks held out"
     folder = project_root() / "reports" / ".counts" / store.key(source, as_of=asked, grains=["quarter"])
     kept = store.read(folder, PURCHASE_TABLES)
     if kept is not None:
         return Purchases(as_of, holdout_weeks, kept[0])
     with opened(source, as_of=as_of, grains=["quarter"]) as engine:
-        engine.load_rows("holdout", [{"holdout_days": holdout_weeks * 7}])
-        _load_bins(engine)
+        prelude.hold_out(engine, holdout_weeks)
+        prelude.load_bins(engine)
         tables = {name: engine.collect(sql(name)) for name in PURCHASE_TABLES}
     store.write(folder, tables, Findings())
     return Purchases(as_of, holdout_weeks, tables)
@@ -99,7 +95,7 @@ def worth_counts(engine: Engine, predictions: pd.DataFrame) -> pd.DataFrame:
     whole = numbers.mul(MILLION).round().astype("int64")
     table = predictions[_KEYS].astype(dict.fromkeys(_KEYS[1:], "int64")).join(whole)
     engine.load("predictions", pa.Table.from_pandas(table, schema=_PREDICTIONS, preserve_index=False))
-    _load_bins(engine)
+    prelude.load_bins(engine)
     return engine.collect(sql("worth_counts"))
 
 
@@ -122,10 +118,3 @@ def segment_counts(engine: Engine, cuts: pd.DataFrame) -> pd.DataFrame:
     }
     engine.load_rows("rfm_cuts", [row])
     return engine.collect(sql("segment_counts"))
-
-
-def _load_bins(engine: Engine) -> None:
-    """Create `bins`: of an amount of so many digits, the first two are kept."""
-    rows = [{"least": 0, "beyond": 100, "width": 1}]
-    rows += [{"least": 10**n, "beyond": 10 ** (n + 1), "width": 10 ** (n - 1)} for n in range(2, _MOST_DIGITS)]
-    engine.load_rows("bins", rows)

@@ -44,6 +44,7 @@ PATTERN_DAYS = 7
 AGE_EDGES = (0, 1, 8, 15, 30, 31, 60, 61, 90, 91, 120, 150, 180, 181, 365, 366)
 """First days of the stretches of a customer's age in which returns are counted; a profile's brackets add to them."""
 
+_MOST_DIGITS = 18
 _ENGINE_TYPES = {
     Kind.INSTANT: "BIGINT",
     Kind.DATE: "INTEGER",
@@ -342,3 +343,27 @@ def _constants(engine: Engine, source: Source) -> None:
     engine.load_rows("cuts", [{"cut": cut, "landmark_days": LANDMARK_DAYS.get(cut, 0)} for cut in CUTS])
     engine.load_rows("horizons", [{"horizon_days": days} for days in HORIZONS])
     engine.load_rows("windows", [{"window_days": days} for days in WINDOWS])
+
+
+def refuse_hold_out(weeks: int) -> None:
+    """Refuse a hold-out of no whole number of weeks.
+
+    Raises
+    ------
+    UsageError : it is none, or less than one.
+    """
+    if not (isinstance(weeks, int) and weeks >= 1):
+        raise UsageError("A hold-out is a whole number of weeks, at least 1.", found=f"{weeks}", to_try="26")
+
+
+def hold_out(engine: Engine, weeks: int) -> None:
+    """Create `holdout`: how many days before as_of are held out, for a forecast made then to be held against."""
+    refuse_hold_out(weeks)
+    engine.load_rows("holdout", [{"holdout_days": weeks * 7}])
+
+
+def load_bins(engine: Engine) -> None:
+    """Create `bins`: of an amount of so many digits, the first two are kept."""
+    rows = [{"least": 0, "beyond": 100, "width": 1}]
+    rows += [{"least": 10**n, "beyond": 10 ** (n + 1), "width": 10 ** (n - 1)} for n in range(2, _MOST_DIGITS)]
+    engine.load_rows("bins", rows)

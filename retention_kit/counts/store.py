@@ -1,7 +1,7 @@
 """The counts store: what was counted once is read, not counted again.
 
 One folder for each combination of data, profile, `as_of`, grains and counting files, named by their hash,
-written whole or not at all.
+written whole or not at all. In it lies what was made of these counts, by the code it was made by and what that was told.
 
 Orders that are added are counted together with all others, not by themselves: they come with a later `as_of`, which
 moves the open gaps, ages and activity of everybody; and where `as_of` stays, the history of those they touch has to be
@@ -13,10 +13,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -35,22 +36,29 @@ def key(source: Source, *, as_of: str, grains: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
+def key_of(made: Callable[..., Any], facts: Mapping[str, Any]) -> str:
+    """Return the name of the folder that holds what a function made of counts, told these facts, or would."""
+    code = _code(("retention_kit.metrics", "retention_kit.models"))
+    parts = [made.__module__, made.__qualname__, repr(sorted(facts.items())), code]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
 @cache
-def _code() -> str:
-    """Return a hash of the code that reads and counts: other code may count otherwise."""
-    rooms = (files("retention_kit.ingest"), files("retention_kit.counts"))
-    texts = [file for room in rooms for file in room.iterdir() if file.name.endswith((".py", ".sql"))]
+def _code(rooms: tuple[str, ...] = ("retention_kit.ingest", "retention_kit.counts")) -> str:
+    """Return a hash of the code of rooms, of those that read and count where none is named: other code, other numbers."""
+    texts = [file for room in rooms for file in files(room).iterdir() if file.name.endswith((".py", ".sql"))]
     hashed = hashlib.sha256()
     for file in sorted(texts, key=lambda file: file.name):
         hashed.update(file.read_bytes())
     return hashed.hexdigest()
 
 
-def read(folder: Path, names: Sequence[str]) -> tuple[dict[str, pd.DataFrame], Findings] | None:
-    """Return the kept counts tables and findings, or None where they were not kept, or are damaged."""
+def read(folder: Path, names: Sequence[str] | None = None) -> tuple[dict[str, pd.DataFrame], Findings] | None:
+    """Return the kept tables of these names, or all, and the findings; None where they were not kept, or are damaged."""
     if not folder.is_dir():
         return None
     try:
+        names = names or sorted(path.stem for path in folder.glob("*.parquet"))
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
         return tables, Findings.from_dicts(json.loads((folder / "findings.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, pa.ArrowException):

@@ -136,3 +136,13 @@ def test_scores_come_from_cut_points_and_equals_score_alike(denmark):
     # the mean revenue of a customer is 307 orders of 100 over 57: always brings 2.41 of it, gap .37, new and left .19;
     # always ordered 2 weeks ago on 13 days, gap 8 weeks ago on 2, new 8 weeks ago, left 21 weeks ago
     assert by_scores == {(5, 5, 5): 20, (3, 3, 2): 10, (3, 1, 2): 15, (1, 1, 2): 12}
+
+
+def test_a_hold_out_counted_with_all_else_is_the_same(denmark):
+    alone = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13)
+    together = counts.count(denmark, as_of=AS_OF, grains=["quarter"], holdout_weeks=13)
+    assert list(together.tables) == [*counts.COUNTS_TABLES, *counts.PURCHASE_TABLES]
+    for name in counts.PURCHASE_TABLES:
+        pd.testing.assert_frame_equal(together.tables[name], alone.tables[name])
+    with pytest.raises(UsageError, match=r"^A hold-out is a whole number of weeks, at least 1\.\n  found: 0"):
+        counts.count(denmark, as_of=AS_OF, grains=["quarter"], holdout_weeks=0)

@@ -134,3 +134,35 @@ def test_a_store_that_lost_a_file_is_counted_again_only_once(source, project, ne
     counts.counted(source, **ASKED)
     never_counted()
     same(counts.counted(source, **ASKED), known)
+
+
+def customers(tables: dict[str, pd.DataFrame], *, of: str) -> dict[str, pd.DataFrame]:
+    """Return what is made of counts: the customers of a market, in a table."""
+    made.append(of)
+    history = tables["order_counts"].query("grain == 'history' and market == @of")
+    return {"customers": history[["n_customers"]].reset_index(drop=True)}
+
+
+made: list[str] = []
+
+
+def test_what_is_made_of_counts_is_made_once_for_each_thing_it_is_told(source, never_counted):
+    made.clear()
+    counted = counts.counted(source, **ASKED)
+    first = counted.kept(customers, of="DK")
+    never_counted()
+    again = counts.counted(source, **ASKED)
+    assert made == ["DK"]
+    pd.testing.assert_frame_equal(again.kept(customers, of="DK")["customers"], first["customers"])
+    assert first["customers"]["n_customers"].tolist() == [5]
+    assert made == ["DK"]
+    assert again.kept(customers, of="NL")["customers"].empty
+    assert made == ["DK", "NL"]
+
+
+def test_counts_that_are_not_kept_keep_nothing_that_is_made_of_them(source):
+    made.clear()
+    counted = counts.count(source, **ASKED)
+    counted.kept(customers, of="DK")
+    counted.kept(customers, of="DK")
+    assert made == ["DK", "DK"]
