@@ -164,29 +164,29 @@ def metrics(
       retention-kit metrics --data online_retail --file online_retail.parquet --market GB --json
     """
     from retention_kit import counts
-    from retention_kit.metrics import market_sheet
+    from retention_kit.metrics import market_comparison, market_sheet
     from retention_kit.present import headlines, twin
 
     source = _source(**data)
     _refuse_unknown_markets(source, markets)
     counts.remember(source)
     counted = counts.counted(source, as_of=_asked_as_of(source, as_of), grains=[grain, base_grain])
+    facts = {"grain": grain, "base_grain": base_grain, "min_cell": source.min_cell}
+    compared = counted.kept(market_comparison, markets=list(counted.markets), **facts)["compared"]
     twins = []
     for code in markets or _with_orders(counted):
         here = counted.of(code)
         sheet = market_sheet(
             here.tables,
             market=here.market,
-            everywhere=counted.tables,
+            compared=compared,
             refund_policy=source.refund_policy,
             as_of=counted.as_of,
-            grain=grain,
-            base_grain=base_grain,
-            min_cell=source.min_cell,
+            **facts,
         )
         if as_json:
-            facts = {"data": source.name, "data_fingerprint": counts.fingerprint(source)}
-            twins.append(twin.twin(sheet, **facts, findings=counted.findings.to_dicts()))
+            origin = {"data": source.name, "data_fingerprint": counts.fingerprint(source)}
+            twins.append(twin.twin(sheet, **origin, findings=counted.findings.to_dicts()))
         else:
             click.echo(headlines.as_text(sheet))
     if as_json:

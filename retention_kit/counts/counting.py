@@ -158,7 +158,8 @@ class Counted:
     @property
     def markets(self) -> tuple[str, ...]:
         """Return the codes of the markets with at least one kept order, as `markets.toml` orders them."""
-        counted = set(self.tables["order_counts"].query("n_orders > 0")["market"])
+        orders = self.tables["order_counts"]
+        counted = set(orders.loc[orders["n_orders"] > 0, "market"])
         return tuple(code for code in self.source.markets if code in counted)
 
     def of(self, market: str) -> MarketCounts:

@@ -22,7 +22,7 @@ from retention_kit.metrics.differences import (
     returned_share,
     stratified_difference,
 )
-from retention_kit.metrics.group import GroupSheet, group_sheet
+from retention_kit.metrics.group import GroupSheet, group_sheet, market_comparison
 from retention_kit.metrics.headline import Headline
 from retention_kit.metrics.intervals import bootstrap_interval, wilson
 from retention_kit.metrics.orders import (
@@ -95,6 +95,7 @@ __all__ = [
     "lifespan_from_churn",
     "lifespan_in",
     "log_rank",
+    "market_comparison",
     "market_sheet",
     "median_lifetime",
     "metric",

@@ -52,6 +52,7 @@ def group_sheet(
     base_grain: str,
     min_cell: int,
     money: tuple[str, int] | None,
+    compared: pd.DataFrame | None = None,
 ) -> GroupSheet:
     """Return the sheet of all markets from their counts tables.
 
@@ -63,6 +64,7 @@ def group_sheet(
     grain, base_grain : length of the periods of cohorts, and of retention.
     min_cell : least number of customers about whom a number is shown.
     money : the group's currency and its minor units in a unit; None where there is none.
+    compared : `market_comparison` of all markets, where it was worked out before.
 
     Raises
     ------
@@ -72,10 +74,9 @@ def group_sheet(
     history = tables["order_counts"].query("grain == 'history'").set_index("market")["n_customers"]
     shown = [code for code in markets if history[code] >= min_cell]
     shares = market_shares(tables, markets=shown, grain=grain, base_grain=base_grain)
-    large = shares[shares["n"] >= min_cell]
     found = {
         "customers": _customers(tables, shown=shown, hidden=[code for code in markets if code not in shown]),
-        "compared": compared_shares(large),
+        "compared": compared_shares(shares[shares["n"] >= min_cell]) if compared is None else compared,
         "mix": _mixes(tables["cut_counts"], markets=shown, min_cell=min_cell),
         "readings": _readings(tables["cohort_counts"], markets=shown, grain=grain),
         "changes": _changes(tables["activity_counts"], markets=shown, grain=base_grain, min_cell=min_cell),
@@ -162,6 +163,26 @@ def market_shares(
     nth = found["metric"].map({name: nth for nth, name in enumerate(SHARES)})
     found = found.assign(nth=nth).sort_values("nth", kind="stable", ignore_index=True)
     return found[["market", "metric", "count", "n"]]
+
+
+def market_comparison(
+    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grain: str, base_grain: str, min_cell: int
+) -> dict[str, pd.DataFrame]:
+    """Return `compared_shares` of all markets: made once for all their reports, and kept beside the counts.
+
+    Parameters
+    ----------
+    tables : counts tables by name, with the rows of all markets.
+    markets : codes of the markets with orders.
+    grain, base_grain : length of the periods of cohorts, and of retention.
+    min_cell : least number of customers with whom a market's share is compared.
+
+    Returns
+    -------
+    `compared`, one row per share and market that is large enough: `metric`, `market`, and what `compared_markets` has.
+    """
+    shares = market_shares(tables, markets=markets, grain=grain, base_grain=base_grain)
+    return {"compared": compared_shares(shares[shares["n"] >= min_cell])}
 
 
 def compared_shares(shares: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
 from retention_kit.metrics import base, cadence, differences, orders, retention, revenue
 from retention_kit.metrics.changes import IN_A_YEAR, NO_CHANGE, Reading, where_it_changed, year_on_year
-from retention_kit.metrics.group import compared_shares, market_shares
+from retention_kit.metrics.group import compared_shares
 from retention_kit.metrics.headline import Headline
 from retention_kit.metrics.headlines import headlines
 from retention_kit.metrics.sensitivity import sensitivity
@@ -68,7 +68,7 @@ def market_sheet(
     grain: str,
     base_grain: str,
     min_cell: int,
-    everywhere: Mapping[str, pd.DataFrame] | None = None,
+    compared: pd.DataFrame | None = None,
     refund_policy: str = "",
 ) -> Sheet:
     """Return the sheet of one market from its counts tables.
@@ -81,7 +81,7 @@ def market_sheet(
     grain : length of the periods of cohorts and trends.
     base_grain : length of the periods over which customers are retained or lost.
     min_cell : least number of customers about whom a rate is shown.
-    everywhere : the counts tables of all markets, to compare this one with; compared with none where not given.
+    compared : `market_comparison` of all markets; this one is compared with none where not given.
     refund_policy : when a refund counts, `order` or `processed`, to be told beside the definitions.
 
     Raises
@@ -110,7 +110,7 @@ def market_sheet(
     grains = (grain, base_grain)
     ordered |= _nested(tables, market=market, customers=int(customers), grains=grains, min_cell=min_cell)
     ordered["survival"] = _survival(tables["lifetime_counts"], min_cell=min_cell)
-    ordered["compared"] = _compared(everywhere, market=market, grains=grains, min_cell=min_cell)
+    ordered["compared"] = _compared(compared, market=market)
     if "revenue_minor" in tables["order_counts"]:
         ordered |= _revenue(tables, market=market, grain=base_grain, min_cell=min_cell)
     open_cells = _open_cells(tables["cohort_counts"], ordered["cohort_retention"], grain=grain)
@@ -206,17 +206,12 @@ def _survival(lifetime_counts: pd.DataFrame, *, min_cell: int) -> pd.DataFrame:
     return pd.DataFrame({"duration_days": days, "n": n, **ends, "hidden": False})
 
 
-def _compared(
-    everywhere: Mapping[str, pd.DataFrame] | None, *, market: Market, grains: tuple[str, str], min_cell: int
-) -> pd.DataFrame:
+def _compared(compared: pd.DataFrame | None, *, market: Market) -> pd.DataFrame:
     """Return the shares of this market beside those of all others that are large enough to be shown."""
-    if everywhere is None or market.code == GROUP:
-        return compared_shares(pd.DataFrame(columns=["market", "metric", "count", "n"]))
-    codes = [code for code in everywhere["order_counts"]["market"].unique() if code != GROUP]
-    shares = market_shares(everywhere, markets=codes, grain=grains[0], base_grain=grains[1])
-    found = compared_shares(shares[shares["n"] >= min_cell])
-    counts = found.groupby("metric")["market"].size() if len(found) else pd.Series(dtype=int)
-    mine = found[found["market"] == market.code].reset_index(drop=True)
+    if compared is None or market.code == GROUP:
+        compared = compared_shares(pd.DataFrame(columns=["market", "metric", "count", "n"]))
+    counts = compared.groupby("metric")["market"].size() if len(compared) else pd.Series(dtype=int)
+    mine = compared[compared["market"] == market.code].reset_index(drop=True)
     return mine.assign(n_markets=mine["metric"].map(counts)).drop(columns="market")
 
 

@@ -30,8 +30,10 @@ def counted(tmp_path_factory) -> counts.Counted:
 
 @pytest.fixture(scope="module")
 def sheets(counted) -> dict[str, metrics.Sheet]:
+    asked = {name: FACTS[name] for name in ("grain", "base_grain", "min_cell")}
+    compared = counted.kept(metrics.market_comparison, markets=list(counted.markets), **asked)["compared"]
     return {
-        code: metrics.market_sheet(here.tables, market=here.market, everywhere=counted.tables, **FACTS)
+        code: metrics.market_sheet(here.tables, market=here.market, compared=compared, **FACTS)
         for code in counted.markets
         for here in [counted.of(code)]
     }

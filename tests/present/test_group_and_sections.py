@@ -32,8 +32,9 @@ def group(sample_counts) -> GroupSheet:
 @pytest.fixture(scope="module")
 def romania(sample_counts) -> metrics.Sheet:
     here = sample_counts.of("RO")
-    return metrics.market_sheet(here.tables, market=here.market, everywhere=sample_counts.tables,
-                                refund_policy="order", **FACTS)  # fmt: skip
+    asked = {name: FACTS[name] for name in ("grain", "base_grain", "min_cell")}
+    compared = sample_counts.kept(metrics.market_comparison, markets=list(sample_counts.markets), **asked)["compared"]
+    return metrics.market_sheet(here.tables, market=here.market, compared=compared, refund_policy="order", **FACTS)
 
 
 OF_GROUP = [
