@@ -8,6 +8,7 @@ import pandas as pd
 
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns
 from retention_kit.metrics.registry import metric
+from retention_kit.metrics.rows import where
 
 _KEYS = ["market", "grain", "rule", "period", "left_truncated"]
 
@@ -103,7 +104,7 @@ def ever_customers_active_share(activity_counts: pd.DataFrame, *, conf_level: fl
     One row per market, grain and closed period: `n_ever`, customers acquired before it, `n_active`, of them, with an
     order in it, `ever_customers_active_share`, `lower`, `upper`, Wilson; NaN where nobody had been acquired.
     """
-    rows = activity_counts.query("rule == 'period'").sort_values(["market", "grain", "period"], ignore_index=True)
+    rows = where(activity_counts, rule="period").sort_values(["market", "grain", "period"], ignore_index=True)
     acquired = rows.groupby(["market", "grain"])["n_new"].cumsum() - rows["n_new"]
     rows = rows.assign(n_ever=acquired, n_active=rows["n_end"] - rows["n_new"])
     closed = _closed(rows)[["market", "grain", "period", "n_ever", "n_active"]]

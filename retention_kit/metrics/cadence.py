@@ -11,6 +11,7 @@ import pandas as pd
 
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns
 from retention_kit.metrics.registry import metric
+from retention_kit.metrics.rows import where
 from retention_kit.metrics.survival import kaplan_meier, survival_at, survival_quantile
 
 HORIZON_DAYS = 365
@@ -53,7 +54,7 @@ def second_order_share(
     """
     rows = [
         _returned(gaps, days, conf_level=conf_level).assign(market=market)
-        for market, gaps in gap_counts.query("nth == 1").groupby("market")
+        for market, gaps in where(gap_counts, nth=1).groupby("market")
     ]
     return _gathered(rows, "second_order_share", ["market", "n_days", "n"])
 

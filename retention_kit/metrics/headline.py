@@ -8,6 +8,7 @@ import pandas as pd
 
 from retention_kit.metrics.intervals import CONF_LEVEL, bootstrap_interval
 from retention_kit.metrics.registry import METRICS
+from retention_kit.metrics.rows import where
 from retention_kit.periods import date_of
 
 LEAST_FOR_MONEY = 100
@@ -106,7 +107,7 @@ def money_interval(
 
     Below a hundred customers the interval of so skew a quantity is too short to be honest: it is left out.
     """
-    drawn = tables["bucket_counts"].query("grain == @grain")
+    drawn = where(tables["bucket_counts"], grain=grain)
     if drawn["n_customers"].sum() < LEAST_FOR_MONEY:
         return {}
     found = bootstrap_interval(drawn, numerator=numerator, denominator=denominator)

@@ -18,6 +18,7 @@ from retention_kit.metrics.headline import (
 )
 from retention_kit.metrics.intervals import CONF_LEVEL
 from retention_kit.metrics.revenue import revenue_retention_intervals
+from retention_kit.metrics.rows import where
 from retention_kit.metrics.worth import worth_headlines
 from retention_kit.periods import first_date
 
@@ -44,7 +45,7 @@ def headlines(
 
 
 def _of_orders(tables: Mapping[str, pd.DataFrame], *, market: Market, as_of: str) -> Iterator[Headline]:
-    history = tables["order_counts"].query("grain == 'history'")
+    history = where(tables["order_counts"], grain="history")
     row = history.iloc[0]
     n = int(row["n_customers"])
     facts: dict[str, Any] = {"window": window_of(row), "as_of": as_of, "n": n}
@@ -89,7 +90,7 @@ def _of_money(
 
 
 def _yearly_frequency(tables: Mapping[str, pd.DataFrame], *, history_days: int, as_of: str) -> Headline:
-    year = tables["order_counts"].query("grain == 'last_year'").iloc[0]
+    year = where(tables["order_counts"], grain="last_year").iloc[0]
     n = int(year["n_customers"])
     facts: dict[str, Any] = {
         "unit": "orders per customer and year",
@@ -113,7 +114,7 @@ def _yearly_frequency(tables: Mapping[str, pd.DataFrame], *, history_days: int, 
 
 def _own_window(tables: Mapping[str, pd.DataFrame], *, as_of: str) -> Headline:
     """Return the activity window that the market's own gaps between orders give; n is of customers."""
-    history = tables["order_counts"].query("grain == 'history'").iloc[0]
+    history = where(tables["order_counts"], grain="history").iloc[0]
     window = cadence.activity_window(tables["gap_counts"]).iloc[0]
     interval = window[["from_days", "to_days"]]
     ends = {} if interval.isna().any() else {"lower": float(interval.iloc[0]), "upper": float(interval.iloc[1])}
@@ -132,7 +133,7 @@ def _own_window(tables: Mapping[str, pd.DataFrame], *, as_of: str) -> Headline:
 
 def _of_kept_revenue(retained_revenue_counts: pd.DataFrame, *, as_of: str, grain: str) -> Iterator[Headline]:
     """Yield what the customers of the period before spent in the last closed one, net and gross of growth."""
-    rates = revenue_retention_intervals(retained_revenue_counts.query("grain == @grain"))
+    rates = revenue_retention_intervals(where(retained_revenue_counts, grain=grain))
     for row in rates.itertuples():
         first, after = (first_date(row.period + step, grain=grain) for step in (0, 1))
         sure = row.n >= LEAST_FOR_MONEY
@@ -151,7 +152,7 @@ def _of_kept_revenue(retained_revenue_counts: pd.DataFrame, *, as_of: str, grain
 
 def _of_the_base(activity_counts: pd.DataFrame, *, as_of: str, grain: str, market: Market) -> Iterator[Headline]:
     """Yield retention and churn of the last closed period."""
-    closed = activity_counts.query("grain == @grain and rule == @_RULE and complete == 1").tail(1)
+    closed = where(activity_counts, grain=grain, rule=_RULE, complete=1).tail(1)
     if closed.empty:
         note = f"no {grain} is over yet"
         for name in ("customer_retention_rate", "churn_rate"):

@@ -8,11 +8,13 @@ above nor below the line.
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from retention_kit.errors import MetricError
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns
 from retention_kit.metrics.registry import metric
+from retention_kit.metrics.rows import where
 
 BRACKETS = ((1, 7), (8, 14), (15, 30), (31, 60), (61, 90), (91, 180))
 """First and last day of age of each bracket, where no others are asked for."""
@@ -24,14 +26,14 @@ _ENDLESS = 1_000_000
 
 def _sized(cohort_counts: pd.DataFrame) -> pd.DataFrame:
     """Return the closed cells with `n`, the cohort's size: its customers at age 0."""
-    sizes = cohort_counts.query("age == 0")[[*_COHORT, "n_active"]].rename(columns={"n_active": "n"})
-    return cohort_counts.query("complete == 1").merge(sizes, on=_COHORT, validate="many_to_one")
+    sizes = where(cohort_counts, age=0)[[*_COHORT, "n_active"]].rename(columns={"n_active": "n"})
+    return where(cohort_counts, complete=1).merge(sizes, on=_COHORT, validate="many_to_one")
 
 
 def _pooled(cells: pd.DataFrame, name: str, *, count: str, conf_level: float) -> pd.DataFrame:
     """Return a share at each age over all cohorts that have reached it, without those that are left-truncated."""
     ages = (
-        cells.query("left_truncated == 0")
+        where(cells, left_truncated=0)
         .groupby(["market", "grain", "age"], as_index=False)
         .agg(n_cohorts=("cohort", "size"), n=("n", "sum"), **{count: (count, "sum")})
     )
@@ -225,7 +227,8 @@ def retention_from_day(
 
 def _bracket(return_counts: pd.DataFrame, first: int, last: int, *, observed_from: int) -> pd.DataFrame:
     """Return, of each market, who was observed and who ordered on some days of age."""
-    cut = return_counts.eval("(from_day < @first and to_day >= @first) or (from_day <= @last and to_day > @last)")
+    from_day, to_day = (return_counts[name].to_numpy() for name in ("from_day", "to_day"))
+    cut = ((from_day < first) & (to_day >= first)) | ((from_day <= last) & (to_day > last))
     if cut.any():
         split = return_counts.loc[cut].iloc[0]
         raise MetricError(
@@ -233,21 +236,17 @@ def _bracket(return_counts: pd.DataFrame, first: int, last: int, *, observed_fro
             found=f"days {split['from_day']} to {split['to_day']}",
             to_try=f"brackets = [[{first}, {last}]] in the profile, and count again",
         )
-    seen = return_counts[return_counts["observed_day"] >= observed_from]
-    markets = return_counts["market"].drop_duplicates().sort_values()
-    observed = seen[seen["from_day"] == 0].groupby("market")["n_customers"].sum()
+    of_market, markets = pd.factorize(return_counts["market"], sort=True)
+    seen = return_counts["observed_day"].to_numpy() >= observed_from
     # the first stretch of a bracket in which somebody ordered tells of him, and no other one does
-    returned = seen.query("from_day >= @first and from_day <= @last and before_day < @first")
-    returned = returned.groupby("market")["n_customers"].sum()
-    return pd.DataFrame(
-        {
-            "market": markets,
-            "first_day": first,
-            "last_day": last,
-            "n_observed": markets.map(observed).fillna(0).astype("int64"),
-            "n_returned": markets.map(returned).fillna(0).astype("int64"),
-        }
-    )
+    firsts = (from_day >= first) & (from_day <= last) & (return_counts["before_day"].to_numpy() < first)
+    n = return_counts["n_customers"].to_numpy()
+    table = pd.DataFrame({"market": markets, "first_day": first, "last_day": last})
+    for name, told in (("n_observed", seen & (from_day == 0)), ("n_returned", seen & firsts)):
+        sums = np.zeros(len(markets), dtype="int64")
+        np.add.at(sums, of_market[told], n[told])
+        table[name] = sums
+    return table
 
 
 @metric(unit="ratio of revenue", range=(None, None), source="by definition: revenue at the age / revenue at age 0")
@@ -283,8 +282,7 @@ def pooled_revenue_retention(cohort_counts: pd.DataFrame) -> pd.DataFrame:
     """
     sums = {name: (name, "sum") for name in ("n", "start_minor", "revenue_minor")}
     ages = (
-        _with_start(cohort_counts)
-        .query("left_truncated == 0")
+        where(_with_start(cohort_counts), left_truncated=0)
         .groupby(["market", "grain", "age"], as_index=False)
         .agg(n_cohorts=("cohort", "size"), **sums)
     )
@@ -292,7 +290,7 @@ def pooled_revenue_retention(cohort_counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_start(cohort_counts: pd.DataFrame) -> pd.DataFrame:
-    starts = cohort_counts.query("age == 0 and complete == 1")[[*_COHORT, "revenue_minor"]]
+    starts = where(cohort_counts, age=0, complete=1)[[*_COHORT, "revenue_minor"]]
     starts = starts.rename(columns={"revenue_minor": "start_minor"})
     return _sized(cohort_counts).merge(starts, on=_COHORT, validate="many_to_one")
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from retention_kit.metrics import base, cadence, differences, orders, retention
+from retention_kit.metrics.rows import where
 
 _COLUMNS = ["question", "definition", "kind", "n", "value", "lower", "upper"]
 _MONTH = ((30, 59), (1, 30))
@@ -41,8 +42,8 @@ def _share(question: str, definition: str, row: pd.Series, name: str, n: str) ->
 
 
 def _retained(tables: Mapping[str, pd.DataFrame], *, grain: str, window: int) -> Iterator[tuple]:
-    activity = tables["activity_counts"].query("grain == @grain and complete == 1")
-    last = {rule: activity.query("rule == @rule").tail(1) for rule in ("window", "period")}
+    activity = where(tables["activity_counts"], grain=grain, complete=1)
+    last = {rule: where(activity, rule=rule).tail(1) for rule in ("window", "period")}
     if any(rows.empty for rows in last.values()):
         return
     question = f"Who stayed in the last {grain}?"
@@ -61,7 +62,7 @@ def _retained(tables: Mapping[str, pd.DataFrame], *, grain: str, window: int) ->
 
 
 def _other_windows(tables: Mapping[str, pd.DataFrame], question: str, *, grain: str, window: int) -> Iterator[tuple]:
-    rates = base.retention_by_window(tables["window_counts"].query("grain == @grain"))
+    rates = base.retention_by_window(where(tables["window_counts"], grain=grain))
     for days in (30, 60, 90, 180, 365):
         row = rates[rates["window_days"] == days]
         if days != window and len(row):
@@ -72,7 +73,7 @@ def _other_windows(tables: Mapping[str, pd.DataFrame], question: str, *, grain: 
 def _back(tables: Mapping[str, pd.DataFrame], *, grain: str) -> Iterator[tuple]:
     question = "Who is back a month after the first order?"
     if grain == "month":
-        pooled = retention.pooled_retention(tables["cohort_counts"].query("grain == 'month'")).query("age == 1")
+        pooled = where(retention.pooled_retention(where(tables["cohort_counts"], grain="month")), age=1)
         for _, row in pooled.iterrows():
             yield _share(question, "in the next calendar month", row, "pooled_retention", "n")
     for _, row in retention.bracket_retention(tables["return_counts"], brackets=_MONTH).iterrows():
@@ -84,7 +85,7 @@ def _back(tables: Mapping[str, pd.DataFrame], *, grain: str) -> Iterator[tuple]:
 
 def _second(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
     question = "Who orders again within 90 days?"
-    cut = tables["cut_counts"].query("cut == 'everybody' and horizon_days == 90")
+    cut = where(tables["cut_counts"], cut="everybody", horizon_days=90)
     for _, row in differences.returned_share(cut).iterrows():
         yield _share(question, "of those observed that long", row, "returned_share", "n_observed")
     for _, row in cadence.second_order_share(tables["gap_counts"], days=[90]).dropna().iterrows():
@@ -93,7 +94,7 @@ def _second(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
 
 def _repeat(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
     question = "Who has ever ordered again?"
-    history = tables["order_counts"].query("grain == 'history'")
+    history = where(tables["order_counts"], grain="history")
     by_days, by_orders = orders.repeat_customer_rate_by_days(history), orders.repeat_customer_rate(history)
     yield _share(question, "on another day", by_days.iloc[0], "repeat_customer_rate_by_days", "n_customers")
     yield _share(question, "by orders, on the same day too", by_orders.iloc[0], "repeat_customer_rate", "n_customers")

@@ -17,6 +17,7 @@ from retention_kit.metrics.changes import IN_A_YEAR, NO_CHANGE, Reading, where_i
 from retention_kit.metrics.group import compared_shares
 from retention_kit.metrics.headline import Headline
 from retention_kit.metrics.headlines import headlines
+from retention_kit.metrics.rows import where
 from retention_kit.metrics.sensitivity import sensitivity
 from retention_kit.metrics.suppression import hide_near, hide_small
 from retention_kit.metrics.survival import kaplan_meier, survival_at
@@ -106,7 +107,7 @@ def market_sheet(
     hidden["pooled_retention"] = hide_small(pooled, **_CELLS["pooled_retention"], min_cell=min_cell)
     found = headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
     ordered = {name: hidden[name] for name in _CELLS}
-    customers = tables["order_counts"].query("grain == 'history'")["n_customers"].iloc[0]
+    customers = where(tables["order_counts"], grain="history")["n_customers"].iloc[0]
     grains = (grain, base_grain)
     ordered |= _nested(tables, market=market, customers=int(customers), grains=grains, min_cell=min_cell)
     ordered["survival"] = _survival(tables["lifetime_counts"], min_cell=min_cell)
@@ -116,7 +117,7 @@ def market_sheet(
     open_cells = _open_cells(tables["cohort_counts"], ordered["cohort_retention"], grain=grain)
     ordered["year_on_year"] = _year_on_year(open_cells, grain=grain)
     reading = where_it_changed(open_cells, grain=grain)
-    last = hidden["active_base"].query("rule == 'window'").tail(1)
+    last = where(hidden["active_base"], rule="window").tail(1)
     told = found if last.empty or not last["hidden"].any() else [_hidden_with_base(h, min_cell) for h in found]
     by_id = {headline.id: headline for headline in told}
     return Sheet(market, as_of, min_cell, grain, base_grain, by_id, ordered, refund_policy, reading)
@@ -175,8 +176,8 @@ def _nested(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables whose rows hold each other's customers, and none that differs by a few from what is shown."""
     grain, base_grain = grains
-    windows = base.retention_by_window(tables["window_counts"].query("grain == @base_grain"))
-    following = cadence.next_order_share(tables["gap_counts"].query("nth < 5"))
+    windows = base.retention_by_window(where(tables["window_counts"], grain=base_grain))
+    following = cadence.next_order_share(tables["gap_counts"][tables["gap_counts"]["nth"] < 5])
     shown = {
         "brackets": retention.bracket_retention(tables["return_counts"]).drop(columns="market"),
         "windows": windows.drop(columns=["market", "grain", "period", "n_end"]),
@@ -220,13 +221,13 @@ def _revenue(
 ) -> dict[str, pd.DataFrame]:
     """Return where revenue came from in each closed period, and what moved it against the year before."""
     per_unit = market.minor_per_unit
-    bridge = _of_grain(tables["revenue_counts"], grain).query("complete == 1")
+    bridge = where(tables["revenue_counts"], grain=grain, complete=1)
     table = bridge[["period"]].copy()
     for name in ("opening", "expansion", "contraction", "lapsed", "reactivated", "new", "closing"):
         table[name] = bridge[f"{name}_minor"] / per_unit
     for rate in (revenue.net_revenue_retention, revenue.gross_revenue_retention, revenue.textbook_revenue_retention):
         table = table.merge(rate(bridge)[["period", rate.__name__]], on="period")
-    sizes = tables["activity_counts"].query("grain == @grain and rule == 'period'")[["period", "n_start", "n_end"]]
+    sizes = where(tables["activity_counts"], grain=grain, rule="period")[["period", "n_start", "n_end"]]
     table = table.merge(sizes, on="period")
     table = hide_small(table, n=["n_start", "n_end"], keys=["period"], min_cell=min_cell)
     change = revenue.revenue_change(

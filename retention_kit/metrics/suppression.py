@@ -30,8 +30,8 @@ def hide_small(
     counted = table[list(n)].fillna(0)
     hidden = ((counted > 0) & (counted < min_cell)).any(axis=1)
     customers = counted[n[0]]
-    group = table.groupby(list(within)).ngroup() if within else pd.Series(0, index=table.index)
-    for _, members in customers.groupby(group):
+    group = table.groupby(list(within)).ngroup() if within and hidden.any() else pd.Series(0, index=table.index)
+    for _, members in customers[group.isin(group[hidden])].groupby(group):
         hidden.loc[_complement(members, hidden[members.index], min_cell=min_cell)] = True
     values = [column for column in table if column not in keys]
     shown = table.astype(dict.fromkeys(values, "float64"))

@@ -13,6 +13,7 @@ import pandas as pd
 from retention_kit.config import Lifespan, Market
 from retention_kit.metrics import value
 from retention_kit.metrics.headline import Headline, headline, money_interval, window_of
+from retention_kit.metrics.rows import where
 from retention_kit.periods import first_date
 
 _IN_A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
@@ -22,10 +23,10 @@ def worth_headlines(
     tables: Mapping[str, pd.DataFrame], *, market: Market, as_of: str, base_grain: str, min_cell: int
 ) -> Iterator[Headline]:
     """Yield what customers have been worth so far, and what the simple formula says of one over his lifespan."""
-    history = tables["order_counts"].query("grain == 'history'").iloc[0]
+    history = where(tables["order_counts"], grain="history").iloc[0]
     yield _so_far(tables, history, market=market, as_of=as_of)
     year, churned = _year(tables, grain=base_grain)
-    n = int(tables["order_counts"].query("grain == 'last_year'")["n_customers"].iloc[0])
+    n = int(where(tables["order_counts"], grain="last_year")["n_customers"].iloc[0])
     facts: dict[str, Any] = {"window": "", "as_of": as_of, "n": n}
     if len(year) < _IN_A_YEAR[base_grain]:
         yield from _absent(f"fewer than a year's {base_grain}s are over", market=market, facts=facts)
@@ -61,8 +62,8 @@ def _so_far(tables: Mapping[str, pd.DataFrame], history: pd.Series, *, market: M
 
 def _year(tables: Mapping[str, pd.DataFrame], *, grain: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the orders and the base, by rule 'period', of the last closed periods that make a year."""
-    closed = tables["order_counts"].query("grain == @grain and complete == 1").tail(_IN_A_YEAR[grain])
-    base = tables["activity_counts"].query("grain == @grain and rule == 'period' and left_truncated == 0")
+    closed = where(tables["order_counts"], grain=grain, complete=1).tail(_IN_A_YEAR[grain])
+    base = where(tables["activity_counts"], grain=grain, rule="period", left_truncated=0)
     return closed, base[base["period"].isin(closed["period"])]
 
 

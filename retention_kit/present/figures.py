@@ -22,6 +22,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from retention_kit.config import Market
 from retention_kit.errors import UsageError
+from retention_kit.metrics.rows import where
 from retention_kit.present import formats
 from retention_kit.present.layout import Margins
 
@@ -130,7 +131,7 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
     last : periods shown.
     """
     title = "Customer retention rate, 95% interval"
-    rows = active_base.query("rule == @rule and not hidden and n_start > 0").tail(last)
+    rows = where(active_base[active_base["n_start"] > 0], rule=rule, hidden=False).tail(last)
     if rows.empty:
         return _nothing(title, market=market)
     figure, axes = panels()
@@ -175,7 +176,7 @@ def cohort_heatmap(
     """
     shown_cohorts = sorted(cohort_retention["cohort"].unique())[-cohorts - 1 :]
     rows = cohort_retention[cohort_retention["cohort"].isin(shown_cohorts) & cohort_retention["age"].between(1, ages)]
-    sizes = cohort_retention.query("age == 0").set_index("cohort")["n"]
+    sizes = where(cohort_retention, age=0).set_index("cohort")["n"]
     grid = rows.pivot(index="cohort", columns="age", values="classic_retention").reindex(
         index=[cohort for cohort in shown_cohorts if cohort in set(rows["cohort"])]
     )
@@ -241,7 +242,7 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
     orders : the sheet's table of that name.
     last : periods shown.
     """
-    rows = orders.query("complete == 1 and not hidden").tail(last)
+    rows = where(orders, complete=1, hidden=False).tail(last)
     if rows.empty or rows["n_orders"].sum() == 0:
         return _nothing("Kept orders, and customers who placed them", market=market)
     has_money = "average_order_value" in rows
@@ -275,7 +276,7 @@ def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_day
     ----------
     returned : the sheet's table of that name.
     """
-    rows = returned.query("cut == @cut and horizon_days == @horizon_days and not hidden").sort_values("returned_share")
+    rows = where(returned, cut=cut, horizon_days=horizon_days, hidden=False).sort_values("returned_share")
     title = f"Second order within {horizon_days} days, by {_CUT_TITLES.get(cut, cut)}"
     if rows.empty:
         return _nothing(title, market=market)

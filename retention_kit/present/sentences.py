@@ -8,6 +8,7 @@ from markupsafe import escape
 from retention_kit.config import GROUP
 from retention_kit.metrics import Sheet, difference_of_shares
 from retention_kit.metrics.group import SHARES, GroupSheet
+from retention_kit.metrics.rows import where
 from retention_kit.periods import label
 from retention_kit.present import formats
 from retention_kit.present.headlines import interval, shown
@@ -46,7 +47,7 @@ def _retention(sheet: Sheet) -> str:
 def _change(sheet: Sheet) -> str:
     """Compare with the same period a year before; say nothing where chance alone may make the difference."""
     a_year = {"quarter": 4, "month": 12, "year": 1, "week": 52, "day": 365}[sheet.base_grain]
-    base = sheet.tables["active_base"].query("rule == 'window'").tail(a_year + 1)
+    base = where(sheet.tables["active_base"], rule="window").tail(a_year + 1)
     if len(base) < a_year + 1 or sheet.headlines["customer_retention_rate"].value is None:
         return ""
     then, now = base.iloc[0], base.iloc[-1]
@@ -103,7 +104,7 @@ def what_changed(sheet: Sheet) -> str:
 
 
 def _flow(sheet: Sheet) -> str:
-    base = sheet.tables["active_base"].query("rule == 'window'").tail(1)
+    base = where(sheet.tables["active_base"], rule="window").tail(1)
     if base.empty or base["hidden"].any():
         return ""
     row = base.iloc[0]
@@ -118,7 +119,7 @@ def _flow(sheet: Sheet) -> str:
 
 
 def _second_purchase(sheet: Sheet) -> str:
-    rows = sheet.tables["returned"].query("cut == 'everybody' and not hidden")
+    rows = where(sheet.tables["returned"], cut="everybody", hidden=False)
     if rows.empty:
         return ""
     row = rows[rows["horizon_days"] == 90].iloc[0] if (rows["horizon_days"] == 90).any() else rows.iloc[-1]

@@ -11,6 +11,7 @@ from markupsafe import escape
 from retention_kit.config import GROUP
 from retention_kit.metrics import METRICS, Sheet
 from retention_kit.metrics.group import SHARES, GroupSheet
+from retention_kit.metrics.rows import where
 from retention_kit.present import formats, headlines
 
 _CARDS = (
@@ -106,7 +107,7 @@ def definition_ledger(sheet: Sheet) -> Shown:
 
 def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
     """Return where the active base came from and where it went, for the last closed periods."""
-    base = sheet.tables["active_base"].query("rule == @rule").tail(last)
+    base = where(sheet.tables["active_base"], rule=rule).tail(last)
     counts = {
         "n_start": "Start",
         "n_new": "New",
@@ -131,7 +132,7 @@ def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
 
 def second_order(sheet: Sheet) -> Shown:
     """Return the share of customers with a second order day within each horizon, of those observed that long."""
-    rows = sheet.tables["returned"].query("cut == 'everybody'")
+    rows = where(sheet.tables["returned"], cut="everybody")
     frame = pd.DataFrame(
         {
             "Within": [f"{days} days" for days in rows["horizon_days"]],
