@@ -94,8 +94,9 @@ def page(
     title = _title(soup, otherwise=as_title(name))
     contents = _contents(soup)
     locale = locale_of(language)
+    taken: set[str] = set()
     for table in soup.find_all("table"):
-        dress(table, soup, locale=locale, file_stem=f"{market}-")
+        dress(table, soup, locale=locale, file_stem=f"{market}-", taken=taken)
     fragment = str(soup)
     for mark, svg in figures.items():
         fragment = fragment.replace(mark, svg)

@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import TypeAlias
 
 from babel import Locale
@@ -24,7 +25,7 @@ _FEWEST_TO_SORT = 3  # rows
 _PERIOD = re.compile(r"\d{4}-[\dQW-]+(?:(?:, | to | – )\d{4}-[\dQW-]+)?")
 
 
-def dress(table: Tag, soup: BeautifulSoup, *, locale: Locale, file_stem: str) -> None:
+def dress(table: Tag, soup: BeautifulSoup, *, locale: Locale, file_stem: str, taken: set[str]) -> None:
     """Give a table its own scrolling region, its numbers the right-hand side, and below it a file of it.
 
     Parameters
@@ -33,6 +34,7 @@ def dress(table: Tag, soup: BeautifulSoup, *, locale: Locale, file_stem: str) ->
     soup : the page.
     locale : how the table's numbers are written.
     file_stem : how the name of its file begins; the table's own id follows.
+    taken : what the page's other tables are called; this one's name is added.
     """
     for name in ("border", "style", "width", "cellpadding", "cellspacing", "bgcolor"):
         del table[name]
@@ -46,6 +48,7 @@ def dress(table: Tag, soup: BeautifulSoup, *, locale: Locale, file_stem: str) ->
                 _add_class(cell, "rk-num")
     for cells in body:
         for cell, column in cells:
+            del cell["headers"]  # the titles' scope says it, in fewer words
             if _stays_on_a_line(cell.get_text(" ", strip=True), first=column == 0):
                 _add_class(cell, "rk-short")
     if max((column for cells in rows for _, column in cells), default=0) >= _MANY_COLUMNS:
@@ -57,13 +60,12 @@ def dress(table: Tag, soup: BeautifulSoup, *, locale: Locale, file_stem: str) ->
     for named in [*table.find_all("caption"), *table.find_all(class_=["gt_title", "gt_subtitle"])]:
         if named.contents:
             named.contents[0].wrap(soup.new_tag("span", attrs={"class": "rk-still"}))
-    for cell, _ in head:
-        cell["scope"] = cell.get("scope", "col")
-    label = _label(table)
+    titles = [cell.get_text(" ", strip=True) for cell, _ in head]
+    _name_columns(head, titles, soup)
+    label = _label(table, taken)
     region = soup.new_tag("div", attrs={"class": "rk-scroll", "role": "region", "tabindex": "0", "aria-label": label})
     table.wrap(region)
     data = [cells for cells in body if cells[0][0].find_parent(["thead", "tfoot"]) is None]
-    titles = [cell.get_text(" ", strip=True) for cell, _ in head]
     if _is_a_grid(data, width=len(titles)):
         read = reading(locale)
         by_column = zip(*data, strict=True)
@@ -71,6 +73,24 @@ def dress(table: Tag, soup: BeautifulSoup, *, locale: Locale, file_stem: str) ->
         _prepare_sorting(table, data, columns, read=read)
         content, name = _csv(titles, columns, read=read), f"{file_stem}{_file_name(table)}.csv"
         region.insert_after(_file_link(content, name, label=label, soup=soup))
+
+
+def _name_columns(head: _Row, titles: Sequence[str], soup: BeautifulSoup) -> None:
+    """Say of each title that it names a column; one without a word names none, and a row of such goes.
+
+    A name_of_several_words may be broken after each of them.
+    """
+    for (cell, _), title in zip(head, titles, strict=True):
+        if title:
+            cell["scope"] = cell.get("scope", "col")
+        else:
+            cell.name = "td"
+        if "_" in title and cell.string:
+            words = cell.string.extract().split("_")
+            cell.extend(chain.from_iterable((f"{word}_", soup.new_tag("wbr")) for word in words[:-1]))
+            cell.append(words[-1])
+    if head and not any(titles):
+        head[0][0].parent.decompose()
 
 
 def _is_a_grid(data: Sequence[_Row], *, width: int) -> bool:
@@ -174,7 +194,10 @@ def _stays_on_a_line(text: str, *, first: bool) -> bool:
 
 
 def _merge_index_names(table: Tag) -> None:
-    """Lift the names of a frame's index, which pandas puts into a row of their own, into the row above."""
+    """Lift the names of a frame's index, which pandas puts into a row of their own, into the row above.
+
+    The name of all columns together, which may stand there, gives way.
+    """
     head = table.find("thead")
     rows = head.find_all("tr", recursive=False) if head else []
     if len(rows) != 2:
@@ -182,7 +205,11 @@ def _merge_index_names(table: Tag) -> None:
     above, below = (row.find_all("th", recursive=False) for row in rows)
     pairs = list(zip(above, below, strict=False))
     spanned = any(cell.get("colspan") or cell.get("rowspan") for cell in [*above, *below])
-    if len(above) != len(below) or spanned or any(a.get_text(strip=True) and b.get_text(strip=True) for a, b in pairs):
+    if (
+        len(above) != len(below)
+        or spanned
+        or any(a.get_text(strip=True) and b.get_text(strip=True) for a, b in pairs[1:])
+    ):
         return
     for upper, lower in pairs:
         if lower.get_text(strip=True):
@@ -212,7 +239,10 @@ def _numeric_columns(body: Sequence[_Row]) -> set[int]:
     return {column for column, is_number in numeric.items() if is_number}
 
 
-def _label(table: Tag) -> str:
-    """Return what a table is about: its caption, else the heading above it."""
+def _label(table: Tag, taken: set[str]) -> str:
+    """Return what a table is about: its caption, else the heading above it; with a number where that is taken."""
     named = table.find("caption") or table.find(class_="gt_title") or table.find_previous(["h2", "h3", "h4"])
-    return (named.get_text(" ", strip=True) if named else "") or "Table"
+    text = (named.get_text(" ", strip=True) if named else "") or "Table"
+    label = next(name for n in count(1) if (name := text if n == 1 else f"{text} ({n})") not in taken)
+    taken.add(label)
+    return label

@@ -36,7 +36,7 @@ def dressed(rows: list[list[str]], *, titles: list[str] = NUMBERS, locale: str =
         line.extend(_cell("td", text) for text in row)
         table.tbody.append(line)
     soup.append(table)
-    dress(soup.table, soup, locale=Locale.parse(locale), file_stem="DK-")
+    dress(soup.table, soup, locale=Locale.parse(locale), file_stem="DK-", taken=set())
     return soup
 
 
