@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-engines bench bench-reports bench-models bench-coverage lab notebooks sample lint format clean
+.PHONY: help setup reports test test-browser test-engines bench bench-reports bench-models bench-coverage lab notebooks sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,8 +29,14 @@ reports: $(READY) ## a report for every market of the sample, in reports/index.h
 	@$(BIN)/retention-kit report --data sample
 
 test: $(READY) ## run every test, the notebooks included
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/browser
 	@$(WARM) $(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-current-env notebooks
+
+test-browser: $(READY) ## open the report of every language, the index and the notebooks in Chromium, which it installs
+	@.ci/chromium
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[dev,browser]'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,browser]'; fi
+	@$(BIN)/python -m pytest tests/browser
 
 test-engines: $(READY) ## count on PostgreSQL, Spark and Sail too, which it installs, 200 random logs on each
 	@.ci/postgresql

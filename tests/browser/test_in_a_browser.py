@@ -5,6 +5,8 @@ import csv
 import pytest
 from opened import PAGES, PHONE, TURNED, WIDE, Opened
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 SMALLEST = {"width": 320, "height": 600}  # WCAG 2.2, 1.4.10: the width at which nothing may need two ways of scrolling
 PAPER_MM = {"width": 210 - 2 * 14, "height": 297 - 2 * 16}
 
@@ -12,7 +14,7 @@ OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElemen
 
 WITHOUT_ALTERNATIVE = """() => [...document.querySelectorAll('img, svg')].filter(image =>
   image.getAttribute('aria-hidden') !== 'true' && !(image.tagName === 'IMG' ? image.alt
-  : image.getAttribute('role') === 'img' && image.getAttribute('aria-label'))).map(image => image.outerHTML.slice(0, 99))"""
+  : image.getAttribute('role') === 'img' && image.getAttribute('aria-label'))).map(image => image.outerHTML)"""
 
 BOXES = """more => {
   const canvas = document.createElement('canvas'), size = canvas.width = canvas.height = 48;
