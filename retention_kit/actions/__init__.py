@@ -22,7 +22,8 @@ from retention_kit.actions.experiments import (
 )
 from retention_kit.actions.planning import Baseline, baseline, effect_for_size, plan, size_for_effect
 from retention_kit.actions.pooling import Pooled, pooled, pooled_difference
-from retention_kit.actions.scorecard import STRATEGIES, e_value, matched_difference, scorecard, with_local_payment
+from retention_kit.actions.matching import e_value
+from retention_kit.actions.scorecard import STRATEGIES, scorecard, with_local_payment
 
 __all__ = [
     "REASONS",
@@ -45,7 +46,6 @@ __all__ = [
     "judged",
     "lapse_predictions",
     "lapse_probability",
-    "matched_difference",
     "mean_difference",
     "net_promoter_score",
     "plan",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from itertools import pairwise
 
 import pandas as pd
 import sqlglot
@@ -72,10 +73,14 @@ _OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts", "strategy_counts", *PURCHASE_TABL
 """Tables that are sums over customers, each of whom is counted by his own entries alone."""
 _OF_RAW_TABLES = ("cut_counts", "strategy_counts")
 """Of these, the tables that ask the orders for what the ledger leaves out."""
+_EDGES = [0, *(step * 10**n for n in range(18) for step in (1, 2, 5))]
+BASKETS = [{"least_minor": edge, "beyond_minor": beyond} for edge, beyond in pairwise(_EDGES)]
+"""The brackets of baskets in which customers are alike: from so many minor units up to so many, exclusive."""
 _OF_EXPERIMENTS = {"experiment_counts", "experiment_bucket_counts"}
 _OF_HOMES = _OF_EXPERIMENTS | {"answer_counts", "answering_counts"}
 _KEYS = {
     "strategy",
+    "basket",
     "acquisition_channel",
     "language",
     "market",
@@ -317,6 +322,8 @@ def counts_in(
     found = {table: engine.collect(sql(table)) for table in tables if table not in _OF_CUSTOMERS}
     if not set(tables) & set(_OF_RAW_TABLES):
         engine.drop("orders")
+    if "strategy_counts" in tables:
+        engine.load_rows("baskets", BASKETS)
     engine.create("contracts", _CONTRACTS)
     if _IN_BUCKETS & set(tables):
         engine.create(

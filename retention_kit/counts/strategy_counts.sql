@@ -1,16 +1,52 @@
 -- strategy_counts: who came back within 90 days, by what the company did for him, among customers who can be compared.
--- In:  customer_facts, customer_keys, orders, engagement, surveys (from ingest), ledger.
+-- In:  customer_facts, customer_keys, customers, orders, engagement, tickets, surveys (from ingest), ledger, order_days, baskets, markets.
 -- Out: one row per strategy, market, cohort (whole 30 days from 1970-01-01 to the first order), acquisition_channel ('any' for
---      referral, which is a channel itself), language ('unknown' where the data do not say), landmark_days (the day by which value is known; who had come back by then is left out) and value:
---      n_observed, first order at least 90 days before as_of; n_returned: of those, with a second order day at the most 90 days after
---      the first. Of what engagement says, only customers of since it is recorded.
+--      referral, which is a channel itself), language ('unknown' where the data do not say), basket (bracket of what the first day's
+--      orders were of: from so many minor units on, in steps of 1, 2, 5, 10, 20, 50, …), landmark_days (the day by which value is known; who had
+--      come back by then is left out) and value: n_observed, first order at least 90 days before as_of; n_returned: of those, with a
+--      second order day at the most 90 days after the first; later_minor: what they ordered on the days after the first, at the most
+--      90 days later, net, minor units. For second_coupon all is told of the second order day and what followed it.
+--      Of what engagement says, only customers of since it is recorded.
 WITH recorded AS (
     SELECT
         (SELECT MIN(occurred_us) FROM engagement) AS engaged_us,
-        (SELECT COUNT(campaign) FROM orders) AS n_campaigns
+        (SELECT COUNT(campaign) FROM orders) AS n_campaigns,
+        (SELECT COUNT(coupon) FROM orders) AS n_coupons,
+        (SELECT COUNT(discount_minor) FROM orders) AS n_discounts
+),
+days AS (
+    SELECT market, customer, day, MIN(us) AS us, SUM(gross_minor) AS basket_minor
+    FROM ledger
+    WHERE n_orders = 1
+    GROUP BY market, customer, day
+),
+nth_days AS (
+    SELECT market, customer, day, us, basket_minor, ROW_NUMBER() OVER (PARTITION BY market, customer ORDER BY day) AS nth
+    FROM days
+),
+of_days AS (
+    SELECT
+        d.market, d.customer, d.nth, d.day, d.basket_minor,
+        MAX(CASE WHEN o.discount_minor > 0 OR o.coupon <> '' THEN 1 ELSE 0 END) AS discounted,
+        MAX(CASE WHEN o.coupon <> '' THEN 1 ELSE 0 END) AS with_coupon,
+        MAX(CASE WHEN o.campaign <> '' THEN 1 ELSE 0 END) AS personal
+    FROM nth_days AS d
+    JOIN customer_keys AS i ON i.customer = d.customer
+    JOIN orders AS o ON o.market = d.market AND o.customer_id = i.customer_id AND o.ordered_us = d.us
+    WHERE d.nth <= 2 AND NOT COALESCE(o.cancelled, FALSE) AND o.amount_minor >= 0
+    GROUP BY d.market, d.customer, d.nth, d.day, d.basket_minor
 ),
 firsts AS (
-    SELECT market, customer, MIN(us) AS first_us FROM ledger WHERE n_orders = 1 GROUP BY market, customer
+    SELECT market, customer, us AS first_us FROM nth_days WHERE nth = 1
+),
+later AS (
+    SELECT
+        d.market, d.customer, d.nth, MIN(CASE WHEN o.n_orders = 1 THEN o.day END) AS next_day,
+        SUM(CASE WHEN o.day <= d.day + 90 THEN o.gross_minor - o.refunded_minor ELSE 0 END) AS later_minor
+    FROM nth_days AS d
+    JOIN order_days AS o ON o.market = d.market AND o.customer = d.customer AND o.day > d.day
+    WHERE d.nth <= 2
+    GROUP BY d.market, d.customer, d.nth
 ),
 events AS (
     SELECT
@@ -21,6 +57,22 @@ events AS (
     JOIN customer_keys AS i ON i.customer = f.customer
     JOIN engagement AS e
         ON e.customer_id = i.customer_id AND e.occurred_us >= f.first_us AND e.occurred_us < f.first_us + 2592000000000
+    GROUP BY f.market, i.customer_id
+),
+contacts AS (
+    SELECT
+        f.market, i.customer_id,
+        MAX(CASE WHEN t.language = c.language THEN 0 WHEN t.language <> c.language THEN 1 END) AS foreign_contact,
+        MAX(CASE WHEN t.first_response_us - t.opened_us <= 86400000000 AND t.first_response_us < m.as_of_us THEN 0
+            WHEN t.opened_us + 86400000000 <= m.as_of_us THEN 1 END) AS slow_contact
+    FROM firsts AS f
+    JOIN markets AS m ON m.market = f.market
+    JOIN customer_keys AS i ON i.customer = f.customer
+    JOIN tickets AS t
+        ON t.customer_id = i.customer_id AND t.opened_us >= f.first_us AND t.opened_us < f.first_us + 2592000000000
+        AND t.opened_us < m.as_of_us
+    LEFT JOIN customers AS c ON c.market = f.market AND c.customer_id = i.customer_id
+    WHERE t.kind IS NULL OR t.kind <> 'onboarding'
     GROUP BY f.market, i.customer_id
 ),
 voices AS (
@@ -35,76 +87,102 @@ voices AS (
         ON s.customer_id = i.customer_id AND s.answered_us >= f.first_us AND s.answered_us < f.first_us + 2592000000000
     GROUP BY f.market, i.customer_id
 ),
-campaigns AS (
-    SELECT f.market, i.customer_id, MAX(CASE WHEN o.campaign IS NULL THEN 0 ELSE 1 END) AS personal
-    FROM firsts AS f
-    JOIN customer_keys AS i ON i.customer = f.customer
-    JOIN orders AS o ON o.market = f.market AND o.customer_id = i.customer_id AND o.ordered_us = f.first_us
-    GROUP BY f.market, i.customer_id
-),
 known AS (
     SELECT
-        c.*, f.first_us, r.engaged_us, r.n_campaigns,
-        COALESCE(e.wrote, 0) AS wrote, COALESCE(e.taught, 0) AS taught, p.personal, v.followed, v.agrees
+        c.*, f.first_us, i.customer, r.*,
+        COALESCE(e.wrote, 0) AS wrote, COALESCE(e.taught, 0) AS taught, v.followed, v.agrees, t.foreign_contact, t.slow_contact
     FROM customer_facts AS c
     JOIN customer_keys AS i ON i.customer_id = c.customer_id
     JOIN firsts AS f ON f.market = c.market AND f.customer = i.customer
     CROSS JOIN recorded AS r
     LEFT JOIN events AS e ON e.market = c.market AND e.customer_id = c.customer_id
-    LEFT JOIN campaigns AS p ON p.market = c.market AND p.customer_id = c.customer_id
+    LEFT JOIN contacts AS t ON t.market = c.market AND t.customer_id = c.customer_id
     LEFT JOIN voices AS v ON v.market = c.market AND v.customer_id = c.customer_id
-    WHERE c.observed_days >= 90
+),
+begun AS (
+    SELECT
+        k.*, d.nth, d.day AS start_day, d.discounted, d.with_coupon, d.personal, b.least_minor AS basket,
+        l.next_day, COALESCE(l.later_minor, 0) AS later_minor
+    FROM known AS k
+    JOIN of_days AS d ON d.market = k.market AND d.customer = k.customer
+    JOIN markets AS m ON m.market = k.market AND m.as_of_day - d.day >= 90
+    JOIN baskets AS b ON d.basket_minor >= b.least_minor AND d.basket_minor < b.beyond_minor
+    LEFT JOIN later AS l ON l.market = d.market AND l.customer = d.customer AND l.nth = d.nth
+),
+first_begun AS (
+    SELECT * FROM begun WHERE nth = 1
 ),
 valued AS (
-    SELECT 'onboarding' AS strategy, 0 AS landmark_days, first_contact AS value, k.* FROM known AS k
+    SELECT 'onboarding' AS strategy, 0 AS landmark_days, first_contact AS value, k.* FROM first_begun AS k
     UNION ALL
     SELECT
         'communication' AS strategy, 7 AS landmark_days,
         CASE WHEN first_us >= engaged_us THEN CASE WHEN wrote = 1 THEN 'reached in a week' ELSE 'not reached' END END AS value, k.*
-    FROM known AS k
+    FROM first_begun AS k
     UNION ALL
-    SELECT 'support' AS strategy, 30 AS landmark_days, support AS value, k.* FROM known AS k
+    SELECT
+        'translation' AS strategy, 30 AS landmark_days,
+        CASE foreign_contact WHEN 0 THEN 'own language' WHEN 1 THEN 'another language' END AS value, k.*
+    FROM first_begun AS k
     UNION ALL
-    SELECT 'loyalty' AS strategy, 30 AS landmark_days, loyalty AS value, k.* FROM known AS k
+    SELECT 'support' AS strategy, 30 AS landmark_days, support AS value, k.* FROM first_begun AS k
+    UNION ALL
+    SELECT 'loyalty' AS strategy, 30 AS landmark_days, loyalty AS value, k.* FROM first_begun AS k
     UNION ALL
     SELECT
         'personalisation' AS strategy, 0 AS landmark_days,
         CASE WHEN n_campaigns > 0 THEN CASE WHEN personal = 1 THEN 'campaign' ELSE 'no campaign' END END AS value, k.*
-    FROM known AS k
+    FROM first_begun AS k
     UNION ALL
     SELECT
         'feedback' AS strategy, 30 AS landmark_days,
         CASE followed WHEN 1 THEN 'followed up' WHEN 0 THEN 'not followed up' END AS value, k.*
-    FROM known AS k
+    FROM first_begun AS k
     UNION ALL
     SELECT
         'values' AS strategy, 30 AS landmark_days,
         CASE agrees WHEN 1 THEN 'agrees' WHEN 0 THEN 'does not agree' END AS value, k.*
-    FROM known AS k
+    FROM first_begun AS k
     UNION ALL
-    SELECT 'referral' AS strategy, 0 AS landmark_days, referred AS value, k.* FROM known AS k
+    SELECT 'referral' AS strategy, 0 AS landmark_days, referred AS value, k.* FROM first_begun AS k
     UNION ALL
-    SELECT 'payment' AS strategy, 0 AS landmark_days, payment_method AS value, k.* FROM known AS k
+    SELECT 'payment' AS strategy, 0 AS landmark_days, payment_method AS value, k.* FROM first_begun AS k
     UNION ALL
     SELECT
         'education' AS strategy, 30 AS landmark_days,
         CASE WHEN first_us >= engaged_us THEN CASE WHEN taught = 1 THEN 'viewed content' ELSE 'viewed nothing' END END AS value, k.*
-    FROM known AS k
+    FROM first_begun AS k
     UNION ALL
-    SELECT 'delivery' AS strategy, 0 AS landmark_days, first_delivery AS value, k.* FROM known AS k
+    SELECT 'delivery' AS strategy, 0 AS landmark_days, first_delivery AS value, k.* FROM first_begun AS k
     UNION ALL
-    SELECT 'coupon' AS strategy, 0 AS landmark_days, coupon AS value, k.* FROM known AS k
+    SELECT
+        'discount' AS strategy, 0 AS landmark_days,
+        CASE WHEN n_discounts + n_coupons > 0 THEN CASE WHEN discounted = 1 THEN 'discount' ELSE 'full price' END END AS value, k.*
+    FROM first_begun AS k
+    UNION ALL
+    SELECT
+        'second_coupon' AS strategy, 0 AS landmark_days,
+        CASE WHEN n_coupons > 0 THEN CASE WHEN with_coupon = 1 THEN 'coupon' ELSE 'no coupon' END END AS value, k.*
+    FROM begun AS k
+    WHERE nth = 2
+    UNION ALL
+    SELECT
+        'consistency' AS strategy, 30 AS landmark_days,
+        CASE WHEN first_delivery = 'late' OR slow_contact = 1 THEN 'a promise broken'
+            WHEN first_delivery = 'on time' OR slow_contact = 0 THEN 'every promise kept' END AS value, k.*
+    FROM first_begun AS k
 )
 SELECT
-    strategy, market, CAST(first_day // 30 AS INTEGER) AS cohort,
+    strategy, market, CAST(start_day // 30 AS INTEGER) AS cohort,
     CASE WHEN strategy = 'referral' THEN 'any' ELSE COALESCE(acquisition_channel, 'unknown') END AS acquisition_channel,
-    COALESCE(language, 'unknown') AS language, landmark_days, value,
+    COALESCE(language, 'unknown') AS language, basket, landmark_days, value,
     COUNT(*) AS n_observed,
-    SUM(CASE WHEN second_day - first_day <= 90 THEN 1 ELSE 0 END) AS n_returned
+    SUM(CASE WHEN next_day - start_day <= 90 THEN 1 ELSE 0 END) AS n_returned,
+    SUM(later_minor) AS later_minor
 FROM valued
-WHERE value IS NOT NULL AND (landmark_days = 0 OR second_day IS NULL OR second_day - first_day > landmark_days)
+WHERE value IS NOT NULL AND (landmark_days = 0 OR next_day IS NULL OR next_day - start_day > landmark_days)
 GROUP BY
-    strategy, market, CAST(first_day // 30 AS INTEGER),
+    strategy, market, CAST(start_day // 30 AS INTEGER),
     CASE WHEN strategy = 'referral' THEN 'any' ELSE COALESCE(acquisition_channel, 'unknown') END,
-    COALESCE(language, 'unknown'), landmark_days, value
-ORDER BY strategy, market, cohort, acquisition_channel, language, value
+    COALESCE(language, 'unknown'), basket, landmark_days, value
+ORDER BY strategy, market, cohort, acquisition_channel, language, basket, value
