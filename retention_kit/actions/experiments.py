@@ -313,6 +313,40 @@ def trial(
     )
 
 
+def trials(
+    experiment_counts: pd.DataFrame,
+    experiment_bucket_counts: pd.DataFrame,
+    *,
+    control: str,
+    market: Market,
+    horizon_days: int,
+    min_cell: int = 10,
+) -> list[Trial]:
+    """Return every experiment that ran in a market, each arm against the one that got nothing.
+
+    Parameters
+    ----------
+    experiment_counts, experiment_bucket_counts : of all markets, from `counts`.
+    control : name of the arm that got nothing; an experiment without such an arm is not among them.
+
+    Returns
+    -------
+    Those of which something can be shown, by name of experiment and arm; arms are taken to be planned even.
+
+    Raises
+    ------
+    UsageError : a horizon that is not counted.
+    """
+    found = []
+    for experiment, rows in experiment_counts.groupby("experiment"):
+        arms = sorted(set(rows["arm"]) - {control})
+        if control in set(rows["arm"]):
+            asked = {"experiment": experiment, "control": control, "horizon_days": horizon_days, "min_cell": min_cell}
+            tables = (experiment_counts, experiment_bucket_counts)
+            found += [trial(*tables, **asked, treatment=arm, market=market) for arm in arms]
+    return [read for read in found if len(read.outcomes)]
+
+
 def _outcomes(
     found: Readout, buckets: pd.DataFrame, *, market: Market, conf_level: float
 ) -> tuple[pd.DataFrame, float | None]:

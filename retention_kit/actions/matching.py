@@ -18,6 +18,7 @@ from retention_kit.metrics.intervals import CONF_LEVEL
 STRATA = ("market", "cohort", "acquisition_channel", "language", "basket")
 """What comparable customers have in common, besides the landmark at which both were still to come back."""
 _PRIOR_VARIANCE = 10.0**2  # of each log odds ratio: weak, and enough where a group has somebody on one side only
+_RARE = 0.005
 _N_STEPS = 50
 _N_BINS = 10
 
@@ -63,8 +64,9 @@ class Sides:
     @cached_property
     def propensity(self) -> np.ndarray:
         """Return the chance of getting it in each stratum, (n_strata,), by a logistic regression on what names it."""
-        columns = _indicators(self.strata)
-        total, weight = self.n + self.n_other, np.append(0, np.full(columns.shape[1] - 1, 1 / _PRIOR_VARIANCE))
+        total = self.n + self.n_other
+        columns = _indicators(self.strata, total)
+        weight = np.append(0, np.full(columns.shape[1] - 1, 1 / _PRIOR_VARIANCE))
         at = np.zeros(columns.shape[1])
         for _ in range(_N_STEPS):
             share = _logistic(columns, at)
@@ -78,7 +80,7 @@ class Sides:
 
     @property
     def overlap(self) -> float:
-        """Return how much of both groups lies at the same propensities, in tenths: 1 where all do, 0 where none does."""
+        """Return how much of both groups lies at the same propensities, in tenths: all of it is 1, nothing 0."""
         tenth = np.minimum((self.propensity * _N_BINS).astype(int), _N_BINS - 1)
         got, without = (np.bincount(tenth, n, minlength=_N_BINS) / n.sum() for n in (self.n, self.n_other))
         return float(np.minimum(got, without).sum())
@@ -217,12 +219,20 @@ def _told(share: float, other: float, variance: float, n_used: int, *, conf_leve
     return Difference(share, other, share - other, share - other - half, share - other + half, n_used)
 
 
-def _indicators(strata: pd.DataFrame) -> np.ndarray:
-    """Return a constant, and a column of 0 and 1 for each value but the first of what names the strata."""
+def _indicators(strata: pd.DataFrame, n: np.ndarray) -> np.ndarray:
+    """Return a constant, and a column of 0 and 1 for each value but the commonest of what names the strata.
+
+    Values of fewer than one customer in two hundred are one value together.
+    """
     columns = [np.ones(len(strata))]
     for name in strata:
-        values = strata[name].to_numpy()
-        columns += [(values == value).astype(float) for value in sorted(set(values))[1:]]
+        _, which = np.unique(strata[name], return_inverse=True)
+        share = np.bincount(which, n) / n.sum()
+        rare = share < _RARE
+        which = np.where(rare[which], len(share), which)
+        values = np.unique(which)
+        commonest = values[np.argmax(np.bincount(which, n)[values])]
+        columns += [(which == value).astype(float) for value in values if value != commonest]
     return np.stack(columns, axis=1)
 
 

@@ -163,34 +163,6 @@ def plan(rows: pd.DataFrame, *, share: float, newcomers_per_week: float) -> Show
     )
 
 
-def scorecard(rows: pd.DataFrame) -> Shown:
-    """Return what keeps customers, a strategy a row: how many get it, and the difference beside comparable others."""
-    known = rows["strength"] == "matched"
-    frame = pd.DataFrame(
-        {
-            "Strategy": rows["strategy"],
-            "Got it": [formats.percent(share, digits=0) for share in rows["exposure"]],
-            "Elsewhere": [formats.percent(share, digits=0) for share in rows["coverage"]],
-            "Raw": [points(d) if k else formats.ABSENT for d, k in zip(rows["raw"], known, strict=True)],
-            "Matched": [points(d) if k else formats.ABSENT for d, k in zip(rows["difference"], known, strict=True)],
-            "95% interval": [
-                f"{points(row.lower)} to {points(row.upper)}" if row.strength == "matched" else ""
-                for row in rows.itertuples()
-            ],
-            "E-value": [formats.decimal(value, digits=1) for value in rows["e_value_of_interval"]],
-            "What to know": rows["note"],
-        }
-    )
-    notes = [
-        "Points of customers with a second order day within 90 days, beside customers of the same cohort, acquisition "
-        "channel and language. Nothing here was randomised: a difference is no effect.",
-        "E-value: how strongly something hidden would have to go with both, as a risk ratio, to bring the end of the "
-        "interval that is nearer to nothing there; 1 where it holds nothing already.",
-    ]
-    caption = "What was done for customers, and who came back"
-    return table(frame, name="scorecard", caption=caption, notes=notes, left=["Strategy", "What to know"])
-
-
 def _intervals(lower, upper) -> list[str]:
     return [formats.share_interval(low, high) for low, high in zip(lower, upper, strict=True)]
 

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from retention_kit import counts, ingest
-from retention_kit.actions import intention, net_promoter_score
+from retention_kit.actions import intention, intentions, leavers_and_stayers, net_promoter_score, response_bias
 from retention_kit.errors import MetricError
+from retention_kit.present import answers as shown
 
 
 def scores(*given, market="DK") -> pd.DataFrame:
@@ -85,6 +86,57 @@ def test_an_intention_by_hand():
     assert intention(rows.assign(n_observed=0, n_returned=0)) is None
 
 
+def test_what_an_intention_is_worth_by_hand():
+    # nl: stated (10 × 1 + 30 × 1/2) / 40, done 20/40; da: 9 customers, too few
+    rows = pd.DataFrame(
+        {
+            "language": ["nl", "nl", "da"],
+            "score": [10, 5, 10],
+            "n_observed": [10, 30, 9],
+            "n_returned": [8, 12, 9],
+        }
+    )
+    table, curves = intentions(rows.assign(n_returned=[8, 12, 9]), by="language", min_cell=10)
+    found = table.set_index("language")
+    assert found["hidden"].to_dict() == {"da": True, "nl": True}  # nl with it: their total would tell of the nine
+    more = pd.concat([rows, rows.iloc[:2].assign(language="de")])
+    table, curves = intentions(more, by="language", min_cell=10)
+    found = table.set_index("language")
+    assert found["hidden"].sum() == 2
+    assert list(curves) == ["nl"]
+    row = found.loc["nl"]
+    assert row[["n", "stated", "returned_share", "kept"]].tolist() == [40, 0.625, 0.5, 0.8]
+    assert row["lower"] < 0.8 < row["upper"]
+    text = shown.said_and_done(table, by="language", horizon_days=90).text
+    assert "0.80" in text
+    assert "da " not in text
+    assert "nl from 40% to 80%" in shown.intention_curves(curves, market="Denmark", min_cell=10).get_label()
+
+
+def test_leavers_and_stayers_by_hand():
+    rows = pd.DataFrame({"score": [10, 8, 3], "n_observed": [30, 20, 30], "n_returned": [25, 10, 5]})
+    found = leavers_and_stayers(rows, min_cell=10).set_index("group")
+    assert found.index.tolist() == ["stayed", "left"]
+    assert found["n"].tolist() == [40, 40]
+    assert found["net_promoter_score"].tolist() == [100 * 20 / 40, -100 * 20 / 40]
+    assert "did not order again" in shown.leavers(found.reset_index(), horizon_days=90).text
+    few = leavers_and_stayers(rows.assign(n_observed=[26, 10, 5]), min_cell=10)
+    assert few["hidden"].all()
+
+
+def test_who_answers_differs_by_hand():
+    rows = pd.DataFrame({"answered": [1, 0], "n_customers": [100, 200], "n_returned": [80, 100]})
+    found = response_bias(rows, min_cell=10)
+    assert (found.n_answered, found.n_silent, found.difference) == (100, 200, pytest.approx(0.3))
+    assert found.lower < 0.3 < found.upper
+    assert "more often by +30.0 points" in shown.bias(found).text
+    alike = response_bias(rows.assign(n_returned=[50, 100]), min_cell=10)
+    assert "about as often" in shown.bias(alike).text
+    assert response_bias(rows, min_cell=101) is None
+    assert response_bias(rows.iloc[:0], min_cell=3) is None
+    assert "Too few answered" in shown.bias(None).text
+
+
 ANSWERS = """customer_id,answered_at,question,score,language
 DK-back-0,2024-03-01T12:00:00Z,intent,9,da
 DK-back-0,2024-12-20T12:00:00Z,intent,2,da
@@ -138,3 +190,17 @@ def test_stayers_of_the_sample_recommend_more_than_leavers(sample_counts):
     stayers = net_promoter_score(rows, by="everybody", n="n_returned").iloc[0]
     leavers = net_promoter_score(rows, by="everybody", n="n_left").iloc[0]
     assert leavers["upper"] < stayers["lower"]
+
+
+def test_intentions_of_the_sample_are_told_by_market_and_language(sample_counts):
+    answers = sample_counts.tables["answer_counts"].query("question == 'intent' and horizon_days == 90")
+    by_market, _ = intentions(answers, by="market", min_cell=10)
+    assert len(by_market) == 8
+    assert (by_market["lower"] < by_market["kept"]).all()
+    by_language, curves = intentions(answers.query("market == 'NL'"), by="language", min_cell=10)
+    assert set(curves) == set(by_language.loc[~by_language["hidden"], "language"])
+    assert by_language["n"].sum() == answers.query("market == 'NL'")["n_observed"].sum()
+
+
+def test_those_who_answer_in_the_sample_stay_more_often_and_that_is_said(sample_counts):
+    assert response_bias(sample_counts.of("NL").answering_counts, min_cell=10).lower > 0
