@@ -1,5 +1,6 @@
 """Messages on their way to a reader: marked where they are written, worded where they are shown, in any language."""
 
+from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Self
 
@@ -33,6 +34,30 @@ class Message(str):
     def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]:
         """Let a copy and a pickle keep the parts."""
         return (self.template, self.plural), self.facts
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number among the facts of a message, with so many decimals; a share is written as percent."""
+
+    value: float
+    digits: int = 0
+    is_share: bool = False
+
+    def __str__(self) -> str:
+        """Return it as English writes it."""
+        return f"{self.value:,.{self.digits}{'%' if self.is_share else 'f'}}"
+
+
+def both(first: str, *others: str) -> str:
+    """Return notes one after another as one message, of which `first_of` returns the first."""
+    return both(Message("{first}; {other}", first=first, other=others[0]), *others[1:]) if others else first
+
+
+def first_of(note: str) -> str:
+    """Return the first of the notes that `both` has put together; a single one as it is."""
+    is_pair = isinstance(note, Message) and note.template == "{first}; {other}"
+    return first_of(note.facts["first"]) if is_pair else note
 
 
 def places(message: str) -> set[str]:

@@ -11,19 +11,15 @@ import pandas as pd
 
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
+from retention_kit.messages import N_
 from retention_kit.metrics import base, orders, retention
 from retention_kit.metrics.changes import IN_A_YEAR, against_year_before, where_it_changed
 from retention_kit.metrics.headline import Headline, headline, share_headline, window_of
 from retention_kit.metrics.markets import compared_markets, mix_and_rate
 from retention_kit.periods import first_date, label
 
-SHARES = {
-    "customer_retention_rate": "stayed active in the last {base_grain}",
-    "returned_share": "ordered again within 90 days of the first order",
-    "pooled_retention": "ordered in the {grain} after the first order",
-    "repeat_customer_rate_by_days": "have ever ordered on another day",
-}
-"""The shares that markets are compared by, and what their customers did."""
+SHARES = ("customer_retention_rate", "returned_share", "pooled_retention", "repeat_customer_rate_by_days")
+"""The shares that markets are compared by."""
 
 MIX_CUTS = ("acquisition_channel", "coupon", "season")
 
@@ -111,7 +107,7 @@ def _headlines(
     if len(closed) and "customer_retention_rate" not in small:
         first, after = (first_date(closed["period"].iloc[0] + step, grain=base_grain) for step in (0, 1))
         kept = base.customer_retention_rate(closed).iloc[0]
-        facts = {"window": f"{first} to {after}", "as_of": as_of, "note": "active: by the window of each market"}
+        facts = {"window": f"{first} to {after}", "as_of": as_of, "note": N_("active: by the window of each market")}
         found.append(share_headline("customer_retention_rate", kept, count="n_retained", n="n_start", facts=facts))
     return {one.id: one for one in found}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from retention_kit.messages import N_, Message
 from retention_kit.metrics.intervals import CONF_LEVEL, bootstrap_interval
 from retention_kit.metrics.registry import METRICS
 from retention_kit.metrics.rows import where
@@ -15,37 +16,37 @@ LEAST_FOR_MONEY = 100
 """Customers below whom no interval of money or frequency is given."""
 
 LABELS = {
-    "customers": "Customers",
-    "orders": "Orders",
-    "revenue": "Net revenue",
-    "active_customers": "Active customers",
-    "customer_retention_rate": "Customer retention rate",
-    "textbook_retention_rate": "Textbook retention rate",
-    "churn_rate": "Churn rate",
-    "textbook_churn_rate": "Textbook churn rate",
-    "repeat_customer_rate_by_days": "Repeat customer rate",
-    "repeat_customer_rate": "Repeat customer rate, by orders",
-    "net_revenue_retention": "Net revenue retention",
-    "gross_revenue_retention": "Gross revenue retention",
-    "activity_window": "Activity window by its own gaps",
-    "purchase_frequency": "Purchase frequency",
-    "purchase_frequency_per_year": "Purchase frequency per year",
-    "average_order_value": "Average order value",
-    "revenue_per_customer": "Net revenue per customer so far",
-    "purchase_frequency_per_period": "Orders per active customer and period",
-    "customer_lifespan": "Customer lifespan",
-    "clv_simple": "Customer lifetime value (simple)",
-    "cltv": "Lifetime value less acquisition cost",
+    "customers": N_("Customers"),
+    "orders": N_("Orders"),
+    "revenue": N_("Net revenue"),
+    "active_customers": N_("Active customers"),
+    "customer_retention_rate": N_("Customer retention rate"),
+    "textbook_retention_rate": N_("Textbook retention rate"),
+    "churn_rate": N_("Churn rate"),
+    "textbook_churn_rate": N_("Textbook churn rate"),
+    "repeat_customer_rate_by_days": N_("Repeat customer rate"),
+    "repeat_customer_rate": N_("Repeat customer rate, by orders"),
+    "net_revenue_retention": N_("Net revenue retention"),
+    "gross_revenue_retention": N_("Gross revenue retention"),
+    "activity_window": N_("Activity window by its own gaps"),
+    "purchase_frequency": N_("Purchase frequency"),
+    "purchase_frequency_per_year": N_("Purchase frequency per year"),
+    "average_order_value": N_("Average order value"),
+    "revenue_per_customer": N_("Net revenue per customer so far"),
+    "purchase_frequency_per_period": N_("Orders per active customer and period"),
+    "customer_lifespan": N_("Customer lifespan"),
+    "clv_simple": N_("Customer lifetime value (simple)"),
+    "cltv": N_("Lifetime value less acquisition cost"),
 }
 PLAIN_DEFINITIONS = {
-    "customers": "Customers with at least one kept order.",
-    "orders": "Kept orders: not cancelled, not fully refunded, with a positive amount.",
-    "revenue": "Amounts of kept orders less refunds, in the market's currency.",
-    "active_customers": "Customers with a kept order in the activity window before the end of the period.",
-    "purchase_frequency_per_year": "Kept orders over customers with at least one, in the year before as_of.",
-    "revenue_per_customer": "Net revenue of kept orders over customers with at least one, up to as_of.",
-    "purchase_frequency_per_period": "Kept orders of a period over customers with one in it, summed over a year.",
-    "customer_lifespan": "How long a customer stays: as stated, else 1 / churn rate (rule 'period') of a year.",
+    "customers": N_("Customers with at least one kept order."),
+    "orders": N_("Kept orders: not cancelled, not fully refunded, with a positive amount."),
+    "revenue": N_("Amounts of kept orders less refunds, in the market's currency."),
+    "active_customers": N_("Customers with a kept order in the activity window before the end of the period."),
+    "purchase_frequency_per_year": N_("Kept orders over customers with at least one, in the year before as_of."),
+    "revenue_per_customer": N_("Net revenue of kept orders over customers with at least one, up to as_of."),
+    "purchase_frequency_per_period": N_("Kept orders of a period over customers with one in it, summed over a year."),
+    "customer_lifespan": N_("How long a customer stays: as stated, else 1 / churn rate (rule 'period') of a year."),
 }
 
 
@@ -83,7 +84,7 @@ class Headline:
         if self.n is None or self.n == 0 or self.n >= min_cell:
             return self
         numbers = dict.fromkeys(["value", "n", "lower", "upper", "conf_level", "numerator", "denominator"])
-        return replace(self, **numbers, hidden=True, note=f"hidden: fewer than {min_cell} customers")
+        return replace(self, **numbers, hidden=True, note=Message("hidden: fewer than {n} customers", n=min_cell))
 
 
 def headline(name: str, number: float | None, **facts: Any) -> Headline:
@@ -93,6 +94,11 @@ def headline(name: str, number: float | None, **facts: Any) -> Headline:
     return Headline(
         id=name, label=LABELS[name], value=None if absent else float(number), definition=definition, **facts
     )
+
+
+def units(grain: str) -> Message:
+    """Return the periods of a grain as a fact of a message: months."""
+    return Message(f"{grain}s")
 
 
 def window_of(row: pd.Series) -> str:
@@ -119,7 +125,7 @@ def share_headline(name: str, row: pd.Series, *, count: str, n: str, facts: dict
     """Return the headline of a share: its interval, numerator, denominator, and n, the denominator."""
     of = int(row[n])
     if of == 0:
-        nobody = {"n": 0, "note": "nobody to take a share of"}
+        nobody = {"n": 0, "note": N_("nobody to take a share of")}
         return headline(name, None, unit="share", **facts | nobody)
     return headline(
         name,

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from retention_kit.config import Market
+from retention_kit.messages import N_, Message, both
 from retention_kit.metrics import base, cadence, orders
 from retention_kit.metrics.headline import (
     LABELS,
@@ -23,6 +24,20 @@ from retention_kit.metrics.worth import worth_headlines
 from retention_kit.periods import first_date
 
 _RULE = "window"
+_NONE_OVER = {
+    "day": N_("no day is over yet"),
+    "week": N_("no week is over yet"),
+    "month": N_("no month is over yet"),
+    "quarter": N_("no quarter is over yet"),
+    "year": N_("no year is over yet"),
+}
+_OF_THOSE_BEFORE = {
+    "day": N_("of those who ordered in the day before"),
+    "week": N_("of those who ordered in the week before"),
+    "month": N_("of those who ordered in the month before"),
+    "quarter": N_("of those who ordered in the quarter before"),
+    "year": N_("of those who ordered in the year before"),
+}
 
 
 def headlines(
@@ -99,9 +114,9 @@ def _yearly_frequency(tables: Mapping[str, pd.DataFrame], *, history_days: int, 
         "n": n,
     }
     if history_days < year["next_day"] - year["first_day"]:
-        return headline("purchase_frequency_per_year", None, note="history is shorter than a year", **facts)
+        return headline("purchase_frequency_per_year", None, note=N_("history is shorter than a year"), **facts)
     if n == 0:
-        return headline("purchase_frequency_per_year", None, note="nobody ordered in these twelve months", **facts)
+        return headline("purchase_frequency_per_year", None, note=N_("nobody ordered in these twelve months"), **facts)
     return headline(
         "purchase_frequency_per_year",
         year["n_orders"] / n,
@@ -125,8 +140,14 @@ def _own_window(tables: Mapping[str, pd.DataFrame], *, as_of: str) -> Headline:
         window=window_of(history),
         as_of=as_of,
         n=int(history["n_customers"]),
-        note=f"90% of the gaps that close within {window['within_days']} days do so in this time; "
-        "gaps of one customer are taken as independent",
+        note=both(
+            Message(
+                "90% of the gaps that close within {n} day do so in this time",
+                "90% of the gaps that close within {n} days do so in this time",
+                n=int(window["within_days"]),
+            ),
+            N_("gaps of one customer are taken as independent"),
+        ),
         **(ends | {"conf_level": CONF_LEVEL} if ends else {}),
     )
 
@@ -145,7 +166,7 @@ def _of_kept_revenue(retained_revenue_counts: pd.DataFrame, *, as_of: str, grain
             window=f"{first} to {after}",
             as_of=as_of,
             n=int(row.n),
-            note=f"of those who ordered in the {grain} before; who came back after a pause is not in it",
+            note=both(_OF_THOSE_BEFORE[grain], N_("who came back after a pause is not in it")),
             **interval,
         )
 
@@ -154,16 +175,19 @@ def _of_the_base(activity_counts: pd.DataFrame, *, as_of: str, grain: str, marke
     """Yield retention and churn of the last closed period."""
     closed = where(activity_counts, grain=grain, rule=_RULE, complete=1).tail(1)
     if closed.empty:
-        note = f"no {grain} is over yet"
+        note = _NONE_OVER[grain]
         for name in ("customer_retention_rate", "churn_rate"):
             yield headline(name, None, unit="share", window="", as_of=as_of, note=note)
         return
     row = closed.iloc[0]
     first, after = (first_date(row["period"] + step, grain=grain) for step in (0, 1))
-    days = market.activity_window_days
-    note = f"active: a kept order in the {days} days before"
+    note = Message(
+        "active: a kept order in the {n} day before",
+        "active: a kept order in the {n} days before",
+        n=market.activity_window_days,
+    )
     if row["left_truncated"]:
-        note += "; the window at the start reaches back before the data begin"
+        note = both(note, N_("the window at the start reaches back before the data begin"))
     facts: dict[str, Any] = {"window": f"{first} to {after}", "as_of": as_of, "note": note}
     yield headline("active_customers", row["n_end"], unit="customers", n=int(row["n_end"]), **facts)
     for rate, count in ((base.customer_retention_rate, "n_retained"), (base.churn_rate, "n_lapsed")):
@@ -174,6 +198,6 @@ def _of_the_base(activity_counts: pd.DataFrame, *, as_of: str, grain: str, marke
         (base.textbook_churn_rate, n_start - row["n_end"]),
     ):
         counts: dict[str, Any] = {"n": n_start, "numerator": int(numerator), "denominator": n_start}
-        told = "no share, so it has no interval; shown beside the exact rate"
+        told = both(N_("no share, so it has no interval"), N_("shown beside the exact rate"))
         name = ratio.__name__
         yield headline(name, ratio(closed).iloc[0][name], unit="ratio", **facts | {"note": told}, **counts)

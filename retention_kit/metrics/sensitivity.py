@@ -4,11 +4,33 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from retention_kit.messages import N_, Message
 from retention_kit.metrics import base, cadence, differences, orders, retention
 from retention_kit.metrics.rows import where
 
 _COLUMNS = ["question", "definition", "kind", "n", "value", "lower", "upper"]
 _MONTH = ((30, 59), (1, 30))
+_STAYED = {
+    "day": N_("Who stayed in the last day?"),
+    "week": N_("Who stayed in the last week?"),
+    "month": N_("Who stayed in the last month?"),
+    "quarter": N_("Who stayed in the last quarter?"),
+    "year": N_("Who stayed in the last year?"),
+}
+_IN_THE_PERIOD = {
+    "day": N_("active: an order in the day"),
+    "week": N_("active: an order in the week"),
+    "month": N_("active: an order in the month"),
+    "quarter": N_("active: an order in the quarter"),
+    "year": N_("active: an order in the year"),
+}
+_OF_ALL_EVER = {
+    "day": N_("of all customers ever, an order in the day"),
+    "week": N_("of all customers ever, an order in the week"),
+    "month": N_("of all customers ever, an order in the month"),
+    "quarter": N_("of all customers ever, an order in the quarter"),
+    "year": N_("of all customers ever, an order in the year"),
+}
 
 
 def sensitivity(
@@ -34,7 +56,13 @@ def sensitivity(
         *_second(tables),
         *_repeat(tables),
     ]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    found = pd.DataFrame(rows, columns=_COLUMNS)
+    told = {name: pd.Series([row[nth] for row in rows], dtype=object) for nth, name in enumerate(_COLUMNS[:2])}
+    return found.assign(**told)  # messages stay messages: a column of text would make plain text of them
+
+
+def _active(days: int) -> Message:
+    return Message("active: an order in {n} day before", "active: an order in {n} days before", n=days)
 
 
 def _share(question: str, definition: str, row: pd.Series, name: str, n: str) -> tuple:
@@ -46,8 +74,8 @@ def _retained(tables: Mapping[str, pd.DataFrame], *, grain: str, window: int) ->
     last = {rule: where(activity, rule=rule).tail(1) for rule in ("window", "period")}
     if any(rows.empty for rows in last.values()):
         return
-    question = f"Who stayed in the last {grain}?"
-    told = {"window": f"active: an order in {window} days before", "period": f"active: an order in the {grain}"}
+    question = _STAYED[grain]
+    told = {"window": _active(window), "period": _IN_THE_PERIOD[grain]}
     for rule, definition in told.items():
         rate = base.customer_retention_rate(last[rule]).iloc[0]
         yield _share(question, definition, rate, "customer_retention_rate", "n_start")
@@ -55,10 +83,9 @@ def _retained(tables: Mapping[str, pd.DataFrame], *, grain: str, window: int) ->
             yield from _other_windows(tables, question, grain=grain, window=window)
     textbook = base.textbook_retention_rate(last["window"]).iloc[0]["textbook_retention_rate"]
     n = int(last["window"]["n_start"].iloc[0])
-    yield question, "textbook (E − N) / S: who came back counts as retained", "ratio", n, textbook, None, None
+    yield question, N_("textbook (E − N) / S: who came back counts as retained"), "ratio", n, textbook, None, None
     ever = base.ever_customers_active_share(activity).tail(1).iloc[0]
-    told = f"of all customers ever, an order in the {grain}"
-    yield _share(question, told, ever, "ever_customers_active_share", "n_ever")
+    yield _share(question, _OF_ALL_EVER[grain], ever, "ever_customers_active_share", "n_ever")
 
 
 def _other_windows(tables: Mapping[str, pd.DataFrame], question: str, *, grain: str, window: int) -> Iterator[tuple]:
@@ -66,35 +93,36 @@ def _other_windows(tables: Mapping[str, pd.DataFrame], question: str, *, grain: 
     for days in (30, 60, 90, 180, 365):
         row = rates[rates["window_days"] == days]
         if days != window and len(row):
-            definition = f"active: an order in {days} days before"
-            yield _share(question, definition, row.iloc[0], "retention_by_window", "n_start")
+            yield _share(question, _active(days), row.iloc[0], "retention_by_window", "n_start")
 
 
 def _back(tables: Mapping[str, pd.DataFrame], *, grain: str) -> Iterator[tuple]:
-    question = "Who is back a month after the first order?"
+    question = N_("Who is back a month after the first order?")
     if grain == "month":
         pooled = where(retention.pooled_retention(where(tables["cohort_counts"], grain="month")), age=1)
         for _, row in pooled.iterrows():
-            yield _share(question, "in the next calendar month", row, "pooled_retention", "n")
+            yield _share(question, N_("in the next calendar month"), row, "pooled_retention", "n")
     for _, row in retention.bracket_retention(tables["return_counts"], brackets=_MONTH).iterrows():
-        days = f"on days {row['first_day']} to {row['last_day']}"
+        days = Message("on days {first} to {last}", first=int(row["first_day"]), last=int(row["last_day"]))
         yield _share(question, days, row, "bracket_retention", "n_observed")
     for _, row in retention.retention_from_day(tables["return_counts"], days=[30]).iterrows():
-        yield _share(question, "on day 30 or later, so far", row, "retention_from_day", "n_observed")
+        yield _share(question, N_("on day 30 or later, so far"), row, "retention_from_day", "n_observed")
 
 
 def _second(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
-    question = "Who orders again within 90 days?"
+    question = N_("Who orders again within 90 days?")
     cut = where(tables["cut_counts"], cut="everybody", horizon_days=90)
     for _, row in differences.returned_share(cut).iterrows():
-        yield _share(question, "of those observed that long", row, "returned_share", "n_observed")
+        yield _share(question, N_("of those observed that long"), row, "returned_share", "n_observed")
     for _, row in cadence.second_order_share(tables["gap_counts"], days=[90]).dropna().iterrows():
-        yield _share(question, "of all, recent ones as far as seen", row, "second_order_share", "n")
+        yield _share(question, N_("of all, recent ones as far as seen"), row, "second_order_share", "n")
 
 
 def _repeat(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
-    question = "Who has ever ordered again?"
+    question = N_("Who has ever ordered again?")
     history = where(tables["order_counts"], grain="history")
     by_days, by_orders = orders.repeat_customer_rate_by_days(history), orders.repeat_customer_rate(history)
-    yield _share(question, "on another day", by_days.iloc[0], "repeat_customer_rate_by_days", "n_customers")
-    yield _share(question, "by orders, on the same day too", by_orders.iloc[0], "repeat_customer_rate", "n_customers")
+    yield _share(question, N_("on another day"), by_days.iloc[0], "repeat_customer_rate_by_days", "n_customers")
+    yield _share(
+        question, N_("by orders, on the same day too"), by_orders.iloc[0], "repeat_customer_rate", "n_customers"
+    )

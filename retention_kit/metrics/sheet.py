@@ -12,6 +12,7 @@ import pandas as pd
 
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
+from retention_kit.messages import Message
 from retention_kit.metrics import base, cadence, differences, orders, retention, revenue
 from retention_kit.metrics.changes import IN_A_YEAR, NO_CHANGE, Reading, where_it_changed, year_on_year
 from retention_kit.metrics.group import compared_shares
@@ -289,7 +290,7 @@ def _hidden_with_base(headline: Headline, min_cell: int) -> Headline:
     if headline.id not in of_base | {"textbook_retention_rate", "textbook_churn_rate"}:
         return headline
     numbers = dict.fromkeys(["value", "n", "lower", "upper", "conf_level", "numerator", "denominator"])
-    note = f"hidden: it would tell of fewer than {min_cell} customers"
+    note = Message("hidden: it would tell of fewer than {n} customers", n=min_cell)
     return replace(headline, **numbers, hidden=True, note=headline.note if headline.hidden else note)
 
 

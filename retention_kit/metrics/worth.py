@@ -11,12 +11,27 @@ from typing import Any
 import pandas as pd
 
 from retention_kit.config import Lifespan, Market
+from retention_kit.messages import N_, Message, Number, both
 from retention_kit.metrics import value
-from retention_kit.metrics.headline import Headline, headline, money_interval, window_of
+from retention_kit.metrics.headline import Headline, headline, money_interval, units, window_of
 from retention_kit.metrics.rows import where
 from retention_kit.periods import first_date
 
 _IN_A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
+_FEW = {
+    "day": N_("hidden: fewer than {n} customers in a day"),
+    "week": N_("hidden: fewer than {n} customers in a week"),
+    "month": N_("hidden: fewer than {n} customers in a month"),
+    "quarter": N_("hidden: fewer than {n} customers in a quarter"),
+    "year": N_("hidden: fewer than {n} customers in a year"),
+}
+_PER_ACTIVE = {
+    "day": N_("{frequency} orders per active day, {origin}"),
+    "week": N_("{frequency} orders per active week, {origin}"),
+    "month": N_("{frequency} orders per active month, {origin}"),
+    "quarter": N_("{frequency} orders per active quarter, {origin}"),
+    "year": N_("{frequency} orders per active year, {origin}"),
+}
 
 
 def worth_headlines(
@@ -29,15 +44,17 @@ def worth_headlines(
     n = int(where(tables["order_counts"], grain="last_year")["n_customers"].iloc[0])
     facts: dict[str, Any] = {"window": "", "as_of": as_of, "n": n}
     if len(year) < _IN_A_YEAR[base_grain]:
-        yield from _absent(f"fewer than a year's {base_grain}s are over", market=market, facts=facts)
+        yield from _absent(
+            Message("fewer than a year's {units} are over", units=units(base_grain)), market=market, facts=facts
+        )
         return
     first, after = (first_date(p, grain=base_grain) for p in (year["period"].iloc[0], year["period"].iloc[-1] + 1))
     facts["window"] = f"{first} to {after}"
     if _is_small(year["n_customers"], min_cell) or _is_small(churned["n_start"], min_cell):
-        yield from _absent(f"hidden: fewer than {min_cell} customers in a {base_grain}", market=market, facts=facts)
+        yield from _absent(Message(_FEW[base_grain], n=min_cell), market=market, facts=facts)
         return
     if year["n_orders"].sum() == 0:
-        yield from _absent("nobody ordered in the last year", market=market, facts=facts)
+        yield from _absent(N_("nobody ordered in the last year"), market=market, facts=facts)
         return
     yield from _of_a_year(tables, year, churned, market=market, facts=facts, base_grain=base_grain, min_cell=min_cell)
 
@@ -114,8 +131,11 @@ def _of_a_year(
         lifespan=value.lifespan_in(lifespan, unit=base_grain),
         gross_margin=market.gross_margin,
     )
-    of = "revenue" if market.gross_margin is None else f"gross margin of {market.gross_margin:.0%}"
-    note = f"{of}; {frequency.value:.2f} orders per active {base_grain}, {origin}; no interval"
+    of = N_("revenue")
+    if market.gross_margin is not None:
+        of = Message("gross margin of {share}", share=Number(market.gross_margin, is_share=True))
+    made_of = Message(_PER_ACTIVE[base_grain], frequency=Number(frequency.value, 2), origin=origin)
+    note = both(of, made_of, N_("no interval"))
     yield headline("clv_simple", worth, note=note, **money)
     yield _less_cost(worth, tables["acquisition_counts"], market=market, money=money, min_cell=min_cell)
 
@@ -123,12 +143,18 @@ def _of_a_year(
 def _lifespan(market: Market, churned: pd.DataFrame, *, base_grain: str) -> tuple[Lifespan | None, str]:
     """Return the lifespan, and where it comes from."""
     if market.lifespan is not None:
-        return market.lifespan, f"lifespan {market.lifespan.value:g} {market.lifespan.unit}s, as stated for the market"
+        return market.lifespan, Message(
+            "lifespan {n} {units}, as stated for the market",
+            n=Number(market.lifespan.value, 0 if market.lifespan.value.is_integer() else 1),
+            units=units(market.lifespan.unit),
+        )
     start, lapsed = int(churned["n_start"].sum()), int(churned["n_lapsed"].sum())
     known = value.lifespan_from_churn(lapsed / start, per=base_grain) if start else None
     if known is None:
-        return None, "no lifespan: none is stated, and no churn is observed"
-    return known, f"lifespan {known.value:.1f} {base_grain}s, 1 / churn rate of a year's {base_grain}s"
+        return None, N_("no lifespan: none is stated, and no churn is observed")
+    return known, Message(
+        "lifespan {n} {units}, 1 / churn rate of a year's {units}", n=Number(known.value, 1), units=units(base_grain)
+    )
 
 
 def _less_cost(worth: float, costs: pd.DataFrame, *, market: Market, money: dict[str, Any], min_cell: int) -> Headline:
@@ -136,9 +162,13 @@ def _less_cost(worth: float, costs: pd.DataFrame, *, market: Market, money: dict
     n_with_cost = int(costs["n_with_cost"].sum())
     if n_with_cost >= min_cell:
         cost = costs["cost_minor"].sum() / n_with_cost / market.minor_per_unit
-        origin = f"acquisition cost: mean of the {n_with_cost:,} customers whose cost is known"
+        origin = Message(
+            "acquisition cost: that of the {n} customer whose cost is known",
+            "acquisition cost: mean of the {n} customers whose cost is known",
+            n=n_with_cost,
+        )
     elif market.acquisition_cost is not None:
-        cost, origin = float(market.acquisition_cost), "acquisition cost: as stated for the market"
+        cost, origin = float(market.acquisition_cost), N_("acquisition cost: as stated for the market")
     else:
-        return headline("cltv", None, note="no acquisition cost is known for this market", **money)
+        return headline("cltv", None, note=N_("no acquisition cost is known for this market"), **money)
     return headline("cltv", value.cltv(worth, acquisition_cost=cost), note=origin, **money)

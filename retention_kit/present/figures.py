@@ -24,7 +24,9 @@ from retention_kit.config import Market
 from retention_kit.errors import UsageError
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats
+from retention_kit.present.languages import N_, _, ngettext, speak
 from retention_kit.present.layout import Margins
+from retention_kit.present.words import age_axis, beside, value_of_cut
 
 FORMAT_VARIABLE = "RETENTION_KIT_FIGURE_FORMAT"
 """Environment variable that makes notebooks draw SVG (`svg`), as reports want it; PNG where it is not set."""
@@ -63,27 +65,36 @@ _ABOVE_THE_POINTS = {"frameon": False, "ncols": 2, "loc": "upper left", "bordera
 """Where a legend hides no point: in the room that `_from_zero` leaves."""
 
 _CUT_TITLES = {
-    "payment_method": "payment method of the first order",
-    "channel": "channel of the first order",
-    "coupon": "coupon on the first order",
-    "first_delivery": "delivery of the first order",
-    "season": "season of the first order",
-    "acquisition_channel": "acquisition channel",
-    "language": "language of the customer",
-    "referred": "referral",
-    "first_contact": "language of the first contact",
-    "support": "answer to the first question",
-    "loyalty": "loyalty membership",
+    "payment_method": N_("Second order within {days} days, by payment method of the first order"),
+    "channel": N_("Second order within {days} days, by channel of the first order"),
+    "coupon": N_("Second order within {days} days, by coupon on the first order"),
+    "first_delivery": N_("Second order within {days} days, by delivery of the first order"),
+    "season": N_("Second order within {days} days, by season of the first order"),
+    "acquisition_channel": N_("Second order within {days} days, by acquisition channel"),
+    "language": N_("Second order within {days} days, by language of the customer"),
+    "referred": N_("Second order within {days} days, by referral"),
+    "first_contact": N_("Second order within {days} days, by language of the first contact"),
+    "support": N_("Second order within {days} days, by answer to the first question"),
+    "loyalty": N_("Second order within {days} days, by loyalty membership"),
 }
-_SHARE = FuncFormatter(lambda share, _: formats.percent(share, digits=0))
-_COUNT = FuncFormatter(lambda value, _: formats.count(value))
+_SHARE = FuncFormatter(lambda share, _at: formats.percent(share, digits=0))
+_COUNT = FuncFormatter(lambda value, _at: formats.count(value))
 
 
-def house_style() -> None:
-    """Set the house style for every figure of this session, and, in a notebook, how figures are shown.
+def house_style(language: str = "en") -> None:
+    """Set the house style for every figure of this session, the language, and, in a notebook, how figures are shown.
 
     In a notebook a figure's text form is its alternative text, so that a changed number is a changed output.
+
+    Parameters
+    ----------
+    language : BCP 47, such as `nl-NL`, of all that is shown from now on; English where there is no catalog of it.
+
+    Raises
+    ------
+    UsageError : no such language.
     """
+    speak(language)
     mpl.style.use("petroff6")
     mpl.rcParams.update(_STYLE)
     shell = get_ipython()
@@ -102,7 +113,7 @@ def house_style() -> None:
 
 def alt_text(figure: Figure) -> str:
     """Return what a figure shows, in words."""
-    return figure.get_label() or "a figure"
+    return figure.get_label() or _("a figure")
 
 
 def svg(figure: Figure) -> str:
@@ -130,7 +141,7 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
     rule : activity rule shown.
     last : periods shown.
     """
-    title = "Customer retention rate, 95% interval"
+    title = _("Customer retention rate, 95% interval")
     rows = where(active_base[active_base["n_start"] > 0], rule=rule, hidden=False).tail(last)
     if rows.empty:
         return _nothing(title, market=market)
@@ -138,7 +149,7 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
     at = np.arange(len(rows))
     rate = rows["customer_retention_rate"].to_numpy()
     errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
-    axes.errorbar(at, rate, yerr=errors, marker="o", capsize=3, linewidth=2, label="retention rate: stayed")
+    axes.errorbar(at, rate, yerr=errors, marker="o", capsize=3, linewidth=2, label=_("retention rate: stayed"))
     textbook = rows["textbook_retention_rate"]
     axes.plot(
         at,
@@ -147,20 +158,20 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
         markerfacecolor="white",
         linestyle=":",
         color=_GREY,
-        label="textbook rate: stayed or came back",
+        label=_("textbook rate: stayed or came back"),
     )
-    labels = [f"{period}\nn {formats.count(n)}" for period, n in zip(rows["period"], rows["n_start"], strict=True)]
+    labels = [f"{formats.period(row.period)}\n{_n(row.n_start)}" for row in rows.itertuples()]
     axes.set_xticks(at, labels)
     _from_zero(axes, upper=max(rows["upper"].max(), textbook.max()))
     axes.yaxis.set_major_formatter(_SHARE)
     axes.set_title(title)
     axes.legend(frameon=False, loc="lower left", ncols=2)
-    told = "; ".join(
-        f"{row.period} {formats.percent(row.customer_retention_rate)} "
-        f"({formats.share_interval(row.lower, row.upper)}, n {formats.count(row.n_start)})"
+    told = formats.enumerated(
+        point_told(formats.period(row.period), row.customer_retention_rate, row, n=row.n_start)
         for row in rows.itertuples()
     )
-    return _told(figure, f"Customer retention rate of {market.name} by period: {told}.")
+    sentence = _("Customer retention rate of {market} by period: {told}.")
+    return _told(figure, sentence.format(market=market.name, told=told))
 
 
 def cohort_heatmap(
@@ -180,7 +191,7 @@ def cohort_heatmap(
     grid = rows.pivot(index="cohort", columns="age", values="classic_retention").reindex(
         index=[cohort for cohort in shown_cohorts if cohort in set(rows["cohort"])]
     )
-    title = "Share of each cohort that ordered again at each age"
+    title = _("Share of each cohort that ordered again at each age")
     if not grid.notna().any(axis=None):
         return _nothing(title, market=market)
     figure, axes = panels(height=0.8 + 0.32 * max(len(grid), 2))
@@ -190,13 +201,13 @@ def cohort_heatmap(
     _heatmap(axes, grid, written, cmap="cividis", limits=(0, np.nanmax(grid.to_numpy())), size=9)
     cut_off = set(cohort_retention.loc[cohort_retention["left_truncated"] == 1, "cohort"])
     sized = [
-        f"{cohort}{'*' if cohort in cut_off else ''}  "
-        + ("hidden" if pd.isna(sizes.get(cohort)) else f"n {formats.count(sizes[cohort])}")
+        f"{formats.period(cohort)}{'*' if cohort in cut_off else ''}  "
+        + (_("hidden") if pd.isna(sizes.get(cohort)) else _n(sizes[cohort]))
         for cohort in grid.index
     ]
     axes.set_yticks(np.arange(len(grid)) + 0.5, sized, rotation=0)
-    known = "; * holds customers of before the data begin" if cut_off & set(grid.index) else ""
-    axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order{known}", ylabel="")
+    known = [_("* holds customers of before the data begin")] if cut_off & set(grid.index) else []
+    axes.set(xlabel=formats.enumerated([age_axis(grain), *known]), ylabel="")
     axes.set_title(title)
     return _told(figure, _heatmap_text(grid, sizes, market=market))
 
@@ -211,7 +222,7 @@ def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: st
     ages : the first ages shown, without age 0, which is everybody.
     """
     rows = pooled_retention[pooled_retention["age"].between(1, ages) & ~pooled_retention["hidden"]]
-    title = "Customers who order at each age, all complete cohorts, 95% interval"
+    title = _("Customers who order at each age, all complete cohorts, 95% interval")
     if rows.empty:
         return _nothing(title, market=market)
     figure, axes = panels()
@@ -224,14 +235,13 @@ def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: st
     _from_zero(axes, upper=rows["upper"].max())
     axes.yaxis.set_major_formatter(_SHARE)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order")
+    axes.set(xlabel=age_axis(grain))
     axes.set_title(title)
-    told = "; ".join(
-        f"age {row.age} {formats.percent(row.pooled_retention)} ({formats.share_interval(row.lower, row.upper)}, "
-        f"n {formats.count(row.n)})"
-        for row in rows.itertuples()
+    told = formats.enumerated(
+        point_told(age_told(row.age), row.pooled_retention, row, n=row.n) for row in rows.itertuples()
     )
-    return _told(figure, f"Pooled classic retention of {market.name}: {told}.")
+    sentence = _("Pooled classic retention of {market}: {told}.")
+    return _told(figure, sentence.format(market=market.name, told=told))
 
 
 def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Figure:
@@ -242,31 +252,40 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
     orders : the sheet's table of that name.
     last : periods shown.
     """
+    title = _("Kept orders, and customers who placed them")
     rows = where(orders, complete=1, hidden=False).tail(last)
     if rows.empty or rows["n_orders"].sum() == 0:
-        return _nothing("Kept orders, and customers who placed them", market=market)
+        return _nothing(title, market=market)
     has_money = "average_order_value" in rows
     figure, *rooms = panels(2 if has_money else 1, height=4.6 if has_money else 3)
     top, at = rooms[0], np.arange(len(rows))
-    top.plot(at, rows["n_orders"], linewidth=2, marker="o", markersize=4, label="orders")
-    top.plot(at, rows["n_customers"], linewidth=2, marker="s", markersize=4, label="customers")
+    top.plot(at, rows["n_orders"], linewidth=2, marker="o", markersize=4, label=_("orders"))
+    top.plot(at, rows["n_customers"], linewidth=2, marker="s", markersize=4, label=_("customers"))
     _from_zero(top, upper=rows["n_orders"].max())
     top.yaxis.set_major_formatter(_COUNT)
     top.legend(**_ABOVE_THE_POINTS)
-    top.set_title("Kept orders, and customers who placed them")
+    top.set_title(title)
     if has_money:
         bottom = rooms[1]
         bottom.plot(at, rows["average_order_value"], linewidth=2, marker="o", markersize=4, color="C2")
         _from_zero(bottom, upper=rows["average_order_value"].max())
         bottom.yaxis.set_major_formatter(_COUNT)
-        bottom.set_title(f"Average order value, {market.currency}")
-    rooms[-1].set_xticks(at[:: max(1, len(at) // 9)], rows["period"].iloc[:: max(1, len(at) // 9)])
-    told = "; ".join(
-        f"{row.period} {formats.count(row.n_orders)} orders by {formats.count(row.n_customers)} customers"
-        + (f", {formats.money(row.average_order_value, currency=market.currency)} each" if has_money else "")
+        bottom.set_title(_("Average order value, {currency}").format(currency=market.currency))
+    step = max(1, len(at) // 9)
+    rooms[-1].set_xticks(at[::step], [formats.period(period) for period in rows["period"].iloc[::step]])
+    with_money = _("{period} {orders} orders by {customers} customers, {amount} each")
+    without = _("{period} {orders} orders by {customers} customers")
+    told = formats.enumerated(
+        (with_money if has_money else without).format(
+            period=formats.period(row.period),
+            orders=formats.count(row.n_orders),
+            customers=formats.count(row.n_customers),
+            amount=formats.money(row.average_order_value, currency=market.currency) if has_money else "",
+        )
         for row in rows.itertuples()
     )
-    return _told(figure, f"Orders of {market.name} by period: {told}.")
+    sentence = _("Orders of {market} by period: {told}.")
+    return _told(figure, sentence.format(market=market.name, told=told))
 
 
 def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_days: int) -> Figure:
@@ -277,7 +296,8 @@ def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_day
     returned : the sheet's table of that name.
     """
     rows = where(returned, cut=cut, horizon_days=horizon_days, hidden=False).sort_values("returned_share")
-    title = f"Second order within {horizon_days} days, by {_CUT_TITLES.get(cut, cut)}"
+    title = _(_CUT_TITLES.get(cut, N_("Second order within {days} days, by {cut}")))
+    title = title.format(days=formats.count(horizon_days), cut=cut)
     if rows.empty:
         return _nothing(title, market=market)
     figure, axes = panels(height=0.9 + 0.4 * len(rows))
@@ -285,18 +305,18 @@ def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_day
     share = rows["returned_share"].to_numpy()
     errors = np.abs(np.vstack([share - rows["lower"], rows["upper"] - share]))
     axes.errorbar(share, at, xerr=errors, fmt="o", capsize=3)
-    axes.set_yticks(at, [f"{_short(row.value)}, n {formats.count(row.n_observed)}" for row in rows.itertuples()])
+    axes.set_yticks(at, [_named(value_of_cut(row.value, cut=cut), row.n_observed) for row in rows.itertuples()])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(0, min(1.0, rows["upper"].max() * 1.15))
     axes.xaxis.set_major_formatter(_SHARE)
     axes.grid(axis="x")
     axes.set_title(title)
-    told = "; ".join(
-        f"{row.value} {formats.percent(row.returned_share)} ({formats.share_interval(row.lower, row.upper)}, "
-        f"n {formats.count(row.n_observed)})"
+    told = formats.enumerated(
+        point_told(value_of_cut(row.value, cut=cut), row.returned_share, row, n=row.n_observed)
         for row in rows.itertuples()
     )
-    return _told(figure, f"{market.name}. {title}: {told}.")
+    sentence = _("{market}. {title}: {told}.")
+    return _told(figure, sentence.format(market=market.name, title=title, told=told))
 
 
 def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
@@ -306,7 +326,7 @@ def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
     ----------
     survival : the sheet's table of that name.
     """
-    title = "Customers who stay longer than so many days, 95% interval"
+    title = _("Customers who stay longer than so many days, 95% interval")
     if len(survival) < 2:
         return _nothing(title, market=market)
     figure, axes = panels()
@@ -315,14 +335,15 @@ def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
     axes.step(days, survival["survival"], where="post", linewidth=2)
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(_SHARE)
-    axes.set(xlabel=f"days since the first order; {formats.count(survival['n'].iloc[0])} customers")
-    axes.set_title(title)
-    told = "; ".join(
-        f"{row.duration_days} days {formats.percent(row.survival)} ({formats.share_interval(row.lower, row.upper)})"
-        for row in survival.iloc[::3].itertuples()
-    )
     n = formats.count(survival["n"].iloc[0])
-    return _told(figure, f"Survival of the customers of {market.name}, n {n}: longer than {told}.")
+    axes.set(xlabel=_("days since the first order; {n} customers").format(n=n))
+    axes.set_title(title)
+    told = formats.enumerated(
+        point_told(days_told(row.duration_days), row.survival, row) for row in survival.iloc[::3].itertuples()
+    )
+    # Translators: told is such as "30 days 90.1% (89.0% to 91.2%); 120 days 60.3% (…)"
+    sentence = _("Survival of the customers of {market}, n {n}: longer than {told}.")
+    return _told(figure, sentence.format(market=market.name, n=n, told=told))
 
 
 def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: float | None) -> Figure:
@@ -333,7 +354,7 @@ def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: floa
     windows : the sheet's table of that name.
     own_window : the window that the market's own gaps give, in days; None where there is none.
     """
-    title = "Retention rate of the last period, by the activity window, 95% interval"
+    title = _("Retention rate of the last period, by the activity window, 95% interval")
     rows = windows[~windows["hidden"]].dropna(subset=["retention_by_window"])
     if rows.empty:
         return _nothing(title, market=market)
@@ -342,23 +363,30 @@ def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: floa
     errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
     axes.errorbar(rows["window_days"], rate, yerr=errors, marker="o", capsize=3, linewidth=2)
     axes.axvline(market.activity_window_days, color=_GREY, linestyle=":")
-    axes.annotate("in use", (market.activity_window_days, 0), xytext=(3, 4), textcoords="offset points", color=_GREY)
+    # Translators: beside a line in a figure: the activity window that this market uses
+    in_use = _("in use")
+    axes.annotate(in_use, (market.activity_window_days, 0), xytext=(3, 4), textcoords="offset points", color=_GREY)
     own = ""
     if own_window is not None:
         axes.axvline(own_window, color="C1", linestyle=":")
-        axes.annotate("by its own gaps", (own_window, 0), xytext=(3, 16), textcoords="offset points", color="C1")
-        own = f" Its own gaps between orders give a window of {formats.count(own_window)} days."
+        # Translators: beside a line in a figure: the activity window that the gaps between its orders give
+        by_gaps = _("by its own gaps")
+        axes.annotate(by_gaps, (own_window, 0), xytext=(3, 16), textcoords="offset points", color="C1")
+        own = ngettext(
+            "Its own gaps between orders give a window of {n} day.",
+            "Its own gaps between orders give a window of {n} days.",
+            round(own_window),
+        ).format(n=formats.count(own_window))
     _from_zero(axes, upper=rows["upper"].max())
     axes.yaxis.set_major_formatter(_SHARE)
-    axes.set(xlabel="activity window, days")
+    axes.set(xlabel=_("activity window, days"))
     axes.set_title(title)
-    told = "; ".join(
-        f"{row.window_days} days {formats.percent(row.retention_by_window)} "
-        f"({formats.share_interval(row.lower, row.upper)}, n {formats.count(row.n_start)})"
-        for row in rows.itertuples()
+    told = formats.enumerated(
+        point_told(days_told(row.window_days), row.retention_by_window, row, n=row.n_start) for row in rows.itertuples()
     )
-    in_use = f" In use: {market.activity_window_days} days."
-    return _told(figure, f"Retention rate of {market.name} by activity window: {told}.{in_use}{own}")
+    sentence = _("Retention rate of {market} by activity window: {told}.").format(market=market.name, told=told)
+    used = _("In use: {days}.").format(days=days_told(market.activity_window_days))
+    return _told(figure, beside(sentence, used, own))
 
 
 def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: int = 12, ages: int = 12) -> Figure:
@@ -370,7 +398,7 @@ def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: in
     grain : length of its periods.
     cohorts, ages : the last cohorts and first ages shown.
     """
-    title = "Retention against the year before: above 1 better, below 1 worse"
+    title = _("Retention against the year before: above 1 better, below 1 worse")
     shown = sorted(cells["cohort"].unique())[-cohorts:]
     rows = cells[cells["cohort"].isin(shown) & (cells["age"] <= ages)]
     if rows.empty:
@@ -381,14 +409,18 @@ def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: in
     axes.set_facecolor("#f3f4f6")
     written = grid.map(lambda power: "" if pd.isna(power) else formats.decimal(2**power, digits=1))
     _heatmap(axes, grid, written, cmap="RdBu", limits=(-1.5, 1.5), size=8)
-    axes.set_yticks(np.arange(len(grid)) + 0.5, grid.index)
-    axes.set(xlabel=f"age, in {grain}s since the {grain} of the first order", ylabel="")
+    axes.set_yticks(np.arange(len(grid)) + 0.5, [formats.period(cohort) for cohort in grid.index])
+    axes.set(xlabel=age_axis(grain), ylabel="")
     axes.set_title(title)
-    told = "; ".join(
-        f"{cohort}: " + ", ".join(formats.decimal(2**power, digits=1) for power in row.dropna())
+    told = formats.enumerated(
+        _("{cohort}: {numbers}").format(
+            cohort=formats.period(cohort),
+            numbers=formats.separated(formats.decimal(2**power, digits=1) for power in row.dropna()),
+        )
         for cohort, row in grid.iterrows()
     )
-    return _told(figure, f"Retention of {market.name} over that of a year before, at ages 1, 2, 3, …: {told}.")
+    sentence = _("Retention of {market} over that of a year before, at ages 1, 2, 3, …: {told}.")
+    return _told(figure, sentence.format(market=market.name, told=told))
 
 
 def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, title: str) -> Figure:
@@ -401,6 +433,7 @@ def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric
     metric : one of its metrics.
     title : what the share is.
     """
+    title = _(title)
     rows = compared[compared["metric"] == metric].sort_values("share", ignore_index=True)
     if rows.empty:
         return _nothing(title, market=None)
@@ -410,22 +443,27 @@ def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric
     errors = np.abs(np.vstack([share - rows["lower"], rows["upper"] - share]))
     axes.barh(
         at, rows["funnel_far_upper"] - rows["funnel_far_lower"], left=rows["funnel_far_lower"], height=0.8,
-        color="#e5e7eb", label="99.8% of markets of this size, by chance",
+        color="#e5e7eb", label=_("99.8% of markets of this size, by chance"),
     )  # fmt: skip
-    axes.errorbar(share, at, xerr=errors, fmt="o", capsize=3, label="share, 95% interval")
-    axes.plot(rows["pooled"], at, linestyle="", marker="D", markerfacecolor="white", label="drawn to all markets")
-    axes.set_yticks(at, [f"{_short(names[r.market])}, n {formats.count(r.n)}" for r in rows.itertuples()])
+    axes.errorbar(share, at, xerr=errors, fmt="o", capsize=3, label=_("share, 95% interval"))
+    axes.plot(rows["pooled"], at, linestyle="", marker="D", markerfacecolor="white", label=_("drawn to all markets"))
+    axes.set_yticks(at, [_named(names[r.market], r.n) for r in rows.itertuples()])
     axes.xaxis.set_major_formatter(_SHARE)
     axes.grid(axis="x")
     axes.grid(visible=False, axis="y")
     axes.set_title(title)
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=8)
-    told = "; ".join(
-        f"{names[r.market]} {formats.percent(r.share)} ({formats.share_interval(r.lower, r.upper)}, "
-        f"n {formats.count(r.n)}; rank {r.rank_lower} to {r.rank_upper})"
+    told = formats.enumerated(
+        _("{market} {share} ({interval}, n {n}; rank {ranks})").format(
+            market=names[r.market],
+            share=formats.percent(r.share),
+            interval=formats.share_interval(r.lower, r.upper),
+            n=formats.count(r.n),
+            ranks=formats.between(formats.count(r.rank_lower), formats.count(r.rank_upper)),
+        )
         for r in rows.iloc[::-1].itertuples()
     )
-    return _told(figure, f"{title}, by market: {told}.")
+    return _told(figure, _("{title}, by market: {told}.").format(title=title, told=told))
 
 
 def funnel(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, title: str) -> Figure:
@@ -435,23 +473,30 @@ def funnel(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, tit
     ----------
     compared, names, metric, title : as of `markets_compared`.
     """
+    title = _(title)
     rows = compared[compared["metric"] == metric].sort_values("n", ignore_index=True)
     if rows.empty:
         return _nothing(title, market=None)
     figure, axes = panels(height=4)
-    for name, colour, told in (("funnel_far", "#e5e7eb", "99.8% by chance"), ("funnel", "#cbd5e1", "95% by chance")):
+    bands = {"funnel_far": ("#e5e7eb", _("99.8% by chance")), "funnel": ("#cbd5e1", _("95% by chance"))}
+    for name, (colour, told) in bands.items():
         axes.fill_between(rows["n"], rows[f"{name}_lower"], rows[f"{name}_upper"], color=colour, label=told)
     axes.plot(rows["n"], rows["share"], linestyle="", marker="o")
     for row in rows.itertuples():
         axes.annotate(row.market, (row.n, row.share), xytext=(5, 3), textcoords="offset points", fontsize=9)
     axes.yaxis.set_major_formatter(_SHARE)
     axes.xaxis.set_major_formatter(_COUNT)
-    axes.set(xlabel="customers the share is of")
+    axes.set(xlabel=_("customers the share is of"))
     axes.set_title(title)
     axes.legend(frameon=False, fontsize=8)
     outside = [names[r.market] for r in rows.itertuples() if not r.funnel_far_lower <= r.share <= r.funnel_far_upper]
-    told = ", ".join(outside) if outside else "none"
-    return _told(figure, f"{title}, by number of customers. Outside what chance allows in 99.8%: {told}.")
+    if not outside:
+        return _told(
+            figure,
+            _("{title}, by number of customers. Outside what chance allows in 99.8%: none.").format(title=title),
+        )
+    sentence = _("{title}, by number of customers. Outside what chance allows in 99.8%: {markets}.")
+    return _told(figure, sentence.format(title=title, markets=formats.separated(outside)))
 
 
 def panels(n: int = 1, *, height: float = 3.6) -> tuple:
@@ -477,7 +522,7 @@ def _heatmap(axes, grid: pd.DataFrame, written: pd.DataFrame, *, cmap: str, limi
 
 def _annotated(axes, row: pd.Series, *, at: float, above: int, ha: str, va: str) -> None:
     """Write a point's share and n beside it, `above` points over the value `at`."""
-    text = f"{formats.percent(row['pooled_retention'])}, n {formats.count(row['n'])}"
+    text = _("{label}, n {n}").format(label=formats.percent(row["pooled_retention"]), n=formats.count(row["n"]))
     axes.annotate(text, (row["age"], at), xytext=(0, above), textcoords="offset points", ha=ha, va=va)
 
 
@@ -486,14 +531,45 @@ def _short(text: str) -> str:
     return f"{text[: _LONGEST_LABEL - 1]}…" if len(text) > _LONGEST_LABEL else text
 
 
+def _named(name: str, n: float) -> str:
+    return _("{label}, n {n}").format(label=_short(name), n=formats.count(n))
+
+
+def _n(n: float) -> str:
+    return _("n {n}").format(n=formats.count(n))
+
+
+def age_told(age: int) -> str:
+    """Return an age as an alternative text tells it."""
+    return _("age {age}").format(age=formats.count(age))
+
+
+def days_told(days: int) -> str:
+    """Return a number of days."""
+    return ngettext("{n} day", "{n} days", days).format(n=formats.count(days))
+
+
+def point_told(name: str, share: float, row, *, n: float | None = None) -> str:
+    """Return a point as an alternative text tells it: its name, share, interval (of `row`) and n."""
+    facts = {
+        "name": name,
+        "share": formats.percent(share),
+        "interval": formats.share_interval(row.lower, row.upper),
+    }
+    if n is None:
+        return _("{name} {share} ({interval})").format(**facts)
+    return _("{name} {share} ({interval}, n {n})").format(**facts, n=formats.count(n))
+
+
 def _nothing(title: str, *, market: Market | None) -> Figure:
     """Return a low figure that says there is nothing to show."""
     figure, axes = panels(height=0.9)
     axes.set_axis_off()
     axes.set_title(title)
-    why = "nothing to show: no data, no closed period, or too few customers"
+    why = _("nothing to show: no data, no closed period, or too few customers")
     axes.text(0, 0.5, why, color=_GREY, transform=axes.transAxes, va="center")
-    return _told(figure, f"{market.name if market else 'All markets'}. {title}: {why}.")
+    name = market.name if market else _("All markets")
+    return _told(figure, _("{market}. {title}: {told}.").format(market=name, title=title, told=why))
 
 
 def _from_zero(axes, *, upper: float) -> None:
@@ -509,9 +585,13 @@ def _told(figure: Figure, text: str) -> Figure:
 
 
 def _heatmap_text(grid: pd.DataFrame, sizes: pd.Series, *, market: Market) -> str:
-    told = [
-        f"{cohort} (n {formats.count(sizes.get(cohort))}): "
-        + ", ".join(formats.percent(share, digits=0) for share in row.dropna())
+    told = formats.enumerated(
+        _("{cohort} (n {n}): {numbers}").format(
+            cohort=formats.period(cohort),
+            n=formats.count(sizes.get(cohort)),
+            numbers=formats.separated(formats.percent(share, digits=0) for share in row.dropna()),
+        )
         for cohort, row in grid.iterrows()
-    ]
-    return f"Share of each cohort of {market.name} that ordered at ages 1, 2, 3, …: {'; '.join(told)}."
+    )
+    sentence = _("Share of each cohort of {market} that ordered at ages 1, 2, 3, …: {told}.")
+    return sentence.format(market=market.name, told=told)

@@ -2,6 +2,7 @@
 
 from retention_kit.metrics import Headline, Sheet
 from retention_kit.present import formats
+from retention_kit.present.languages import _, ngettext, worded
 
 
 def written(headline: Headline, number: float | None) -> str:
@@ -14,9 +15,10 @@ def written(headline: Headline, number: float | None) -> str:
         case "customers" | "orders":
             return formats.count(number)
         case "days":
-            return f"{formats.count(number)} days"
+            return ngettext("{n} day", "{n} days", round(number)).format(n=formats.count(number))
         case "years":
-            return f"{formats.decimal(number, digits=1)} years"
+            # Translators: n has a decimal: 1.8 years
+            return _("{n} years").format(n=formats.decimal(number, digits=1))
         case unit if unit.startswith("currency"):
             per_whole = formats.whole_money if abs(number) >= 100_000 else formats.money
             return per_whole(number, currency=headline.currency)
@@ -32,23 +34,24 @@ def interval(headline: Headline) -> str:
     """Return its interval as a reader sees it; empty where it has none."""
     if headline.lower is None or headline.upper is None:
         return ""
-    return f"{written(headline, headline.lower)} to {written(headline, headline.upper)}"
+    return formats.between(written(headline, headline.lower), written(headline, headline.upper))
 
 
 def as_text(sheet: Sheet) -> str:
     """Return the headlines of a sheet for a terminal: value, interval, n, window."""
     rows = [
         (
-            h.label,
+            _(h.label),
             shown(h),
             interval(h),
-            f"n {formats.count(h.n)}" if h.n is not None else "",
-            h.window if h.value is not None else h.note,
+            _("n {n}").format(n=formats.count(h.n)) if h.n is not None else "",
+            formats.window(h.window) if h.value is not None else worded(h.note),
         )
         for h in sheet.headlines.values()
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = [f"{sheet.market.name} ({sheet.market.code}), observed before {sheet.as_of}"]
+    head = _("{market} ({code}), observed before {as_of}")
+    lines = [head.format(market=sheet.market.name, code=sheet.market.code, as_of=formats.period(sheet.as_of))]
     lines += [
         "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
@@ -19,13 +20,24 @@ from babel.core import get_global
 from babel.numbers import format_decimal
 
 from retention_kit.errors import UsageError
-from retention_kit.messages import N_, Message
+from retention_kit.messages import N_, Message, Number
 from retention_kit.writing import write_whole
 
 __all__ = [
-    "N_", "Language", "Message", "available", "current", "language_of", "locale_of", "ngettext", "pgettext", "speak",
-    "speaking", "told", "untranslated",
-]  # fmt: skip
+    "N_",
+    "Language",
+    "_",
+    "available",
+    "current",
+    "language_of",
+    "locale_of",
+    "ngettext",
+    "pgettext",
+    "speak",
+    "speaking",
+    "untranslated",
+    "worded",
+]
 
 ENGLISH = "en"
 CATALOGS = Path(__file__).parent / "locale"
@@ -175,7 +187,7 @@ def pgettext(context: str, message: str) -> str:
     return current()._translations.pgettext(context, message)
 
 
-def told(message: str) -> str:
+def worded(message: str) -> str:
     """Return a message made elsewhere (`Message`, or a marked constant) in the current language.
 
     Whole numbers among its facts are written as the language writes them, messages among them are told likewise.
@@ -194,7 +206,13 @@ def untranslated() -> Counter[str]:
 
 def _fact(fact: object) -> object:
     if isinstance(fact, str):
-        return told(fact) if isinstance(fact, Message) else fact
+        return worded(fact) if isinstance(fact, Message) else fact
+    if isinstance(fact, Number):
+        pattern = copy(
+            current().locale.percent_formats[None] if fact.is_share else current().locale.decimal_formats[None]
+        )
+        pattern.frac_prec = (fact.digits, fact.digits)
+        return pattern.apply(fact.value, current().locale)
     is_count = isinstance(fact, int) and not isinstance(fact, bool)
     return format_decimal(fact, format="#,##0", locale=current().locale) if is_count else fact
 

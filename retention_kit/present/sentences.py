@@ -7,12 +7,14 @@ from markupsafe import escape
 
 from retention_kit.config import GROUP
 from retention_kit.metrics import Sheet, difference_of_shares
-from retention_kit.metrics.group import SHARES, GroupSheet
+from retention_kit.metrics.group import GroupSheet
 from retention_kit.metrics.rows import where
 from retention_kit.periods import label
 from retention_kit.present import formats
 from retention_kit.present.headlines import interval, shown
+from retention_kit.present.languages import N_, _, ngettext, worded
 from retention_kit.present.tables import Shown, reading_told
+from retention_kit.present.words import asked, beside, units
 
 
 def in_short(sheet: Sheet) -> Shown:
@@ -35,12 +37,19 @@ def _retention(sheet: Sheet) -> str:
     rate = sheet.headlines["customer_retention_rate"]
     name = sheet.market.name
     if rate.value is None:
-        return f"{name}: no retention rate ({rate.note})."
+        return _("{market}: no retention rate ({why}).").format(market=name, why=worded(rate.note))
     start, end = rate.window.split(" to ")
-    return (
-        f"{name}: of the {formats.count(rate.n)} customers who were active on {formats.day(start)}, "
-        f"{formats.count(rate.numerator)} were still active on {formats.day(end)}: "
-        f"a retention rate of {shown(rate)} (95% interval {interval(rate)})."
+    return _(
+        "{market}: of the {n} customers who were active on {start}, {kept} were still active on {end}: "
+        "a retention rate of {rate} (95% interval {interval})."
+    ).format(
+        market=name,
+        n=formats.count(rate.n),
+        start=formats.day(start),
+        kept=formats.count(rate.numerator),
+        end=formats.day(end),
+        rate=shown(rate),
+        interval=interval(rate),
     )
 
 
@@ -58,12 +67,22 @@ def _change(sheet: Sheet) -> str:
     )
     if lower <= 0 <= upper:
         return ""
-    word = "more" if difference > 0 else "less"
-    return (
-        f"That is {formats.points(difference)} points {word} than a year before, in {then['period']} "
-        f"({formats.percent(then['customer_retention_rate'])}, "
-        f"{formats.share_interval(then['lower'], then['upper'])}, n {formats.count(then['n_start'])}; difference "
-        f"{formats.decimal(lower * 100, digits=1)} to {formats.decimal(upper * 100, digits=1)} points)."
+    more = _(
+        "That is {points} points more than a year before, in {period} ({rate}, {interval}, n {n}; "
+        "difference {lower} to {upper} points)."
+    )
+    less = _(
+        "That is {points} points less than a year before, in {period} ({rate}, {interval}, n {n}; "
+        "difference {lower} to {upper} points)."
+    )
+    return (more if difference > 0 else less).format(
+        points=formats.points(difference),
+        period=formats.period(then["period"]),
+        rate=formats.percent(then["customer_retention_rate"]),
+        interval=formats.share_interval(then["lower"], then["upper"]),
+        n=formats.count(then["n_start"]),
+        lower=formats.decimal(lower * 100, digits=1),
+        upper=formats.decimal(upper * 100, digits=1),
     )
 
 
@@ -76,12 +95,48 @@ def _compared(sheet: Sheet) -> str:
     if rows.empty:
         return ""
     row = rows.iloc[0]
-    word = "more" if row["difference"] > 0 else "less"
-    ends = [formats.decimal(row[name] * 100, digits=1) for name in ("difference_lower", "difference_upper")]
-    return (
-        f"That is {formats.points(row['difference'])} points {word} than in all other markets together "
-        f"({formats.percent(row['others'])}; difference {ends[0]} to {ends[1]} points)."
+    more = _(
+        "That is {points} points more than in all other markets together ({rate}; difference {lower} to {upper} "
+        "points)."
     )
+    less = _(
+        "That is {points} points less than in all other markets together ({rate}; difference {lower} to {upper} "
+        "points)."
+    )
+    return (more if row["difference"] > 0 else less).format(
+        points=formats.points(row["difference"]),
+        rate=formats.percent(row["others"]),
+        lower=formats.decimal(row["difference_lower"] * 100, digits=1),
+        upper=formats.decimal(row["difference_upper"] * 100, digits=1),
+    )
+
+
+_CHANGED = {
+    ("period", "fell"): N_(
+        "Against the year before, retention fell among all cohorts in {at}, and not before or after it: look for what "
+        "happened to everybody then ({ratio} times what was to be expected, {lower} to {upper})."
+    ),
+    ("period", "rose"): N_(
+        "Against the year before, retention rose among all cohorts in {at}, and not before or after it: look for what "
+        "happened to everybody then ({ratio} times what was to be expected, {lower} to {upper})."
+    ),
+    ("cohorts", "fell"): N_(
+        "Against the year before, retention fell among customers new since {at}, and not among older ones: look at who "
+        "came, and how ({ratio} times what was to be expected, {lower} to {upper})."
+    ),
+    ("cohorts", "rose"): N_(
+        "Against the year before, retention rose among customers new since {at}, and not among older ones: look at who "
+        "came, and how ({ratio} times what was to be expected, {lower} to {upper})."
+    ),
+    ("age", "fell"): N_(
+        "Against the year before, retention fell among all cohorts at age {at}, counted in {units}, and at no other: "
+        "look at what happens then ({ratio} times what was to be expected, {lower} to {upper})."
+    ),
+    ("age", "rose"): N_(
+        "Against the year before, retention rose among all cohorts at age {at}, counted in {units}, and at no other: "
+        "look at what happens then ({ratio} times what was to be expected, {lower} to {upper})."
+    ),
+}
 
 
 def what_changed(sheet: Sheet) -> str:
@@ -89,18 +144,27 @@ def what_changed(sheet: Sheet) -> str:
     reading = sheet.reading
     if reading.kind == "none":
         return ""
-    word = "fell" if reading.ratio < 1 else "rose"
-    at = str(reading.at) if reading.kind == "age" else label(reading.at, grain=sheet.grain)
-    where = {
-        "period": f"among all cohorts in {at}, and not before or after it: look for what happened to everybody then",
-        "cohorts": f"among customers new since {at}, and not among older ones: look at who came, and how",
-        "age": f"among all cohorts at age {at}, counted in {sheet.grain}s, and at no other: look at what happens then",
-    }
+    is_age = reading.kind == "age"
+    at = formats.count(reading.at) if is_age else formats.period(label(reading.at, grain=sheet.grain))
     ratio, lower, upper = (formats.decimal(value, digits=2) for value in (reading.ratio, reading.lower, reading.upper))
-    return (
-        f"Against the year before, retention {word} {where[reading.kind]} "
-        f"({ratio} times what was to be expected, {lower} to {upper})."
-    )
+    sentence = _(_CHANGED[reading.kind, "fell" if reading.ratio < 1 else "rose"])
+    return sentence.format(at=at, units=units(sheet.grain), ratio=ratio, lower=lower, upper=upper)
+
+
+_FLOW = {
+    1: N_(
+        "In {period} the active base grew by {change} to {end}: of those active at its end {new} were new and {back} "
+        "had come back after a pause; {lapsed} of those active at its start were no longer."
+    ),
+    -1: N_(
+        "In {period} the active base shrank by {change} to {end}: of those active at its end {new} were new and {back} "
+        "had come back after a pause; {lapsed} of those active at its start were no longer."
+    ),
+    0: N_(
+        "In {period} the active base kept its size: of those active at its end {new} were new and {back} had come back "
+        "after a pause; {lapsed} of those active at its start were no longer."
+    ),
+}
 
 
 def _flow(sheet: Sheet) -> str:
@@ -109,12 +173,13 @@ def _flow(sheet: Sheet) -> str:
         return ""
     row = base.iloc[0]
     change = row["n_end"] - row["n_start"]
-    word = "grew" if change > 0 else "shrank" if change < 0 else "kept its size"
-    by = f" by {formats.count(abs(change))} to {formats.count(row['n_end'])}" if change else ""
-    return (
-        f"In {row['period']} the active base {word}{by}: of those active at its end {formats.count(row['n_new'])} were "
-        f"new and {formats.count(row['n_reactivated'])} had come back after a pause; "
-        f"{formats.count(row['n_lapsed'])} of those active at its start were no longer."
+    return _(_FLOW[int(change > 0) - int(change < 0)]).format(
+        period=formats.period(row["period"]),
+        change=formats.count(abs(change)),
+        end=formats.count(row["n_end"]),
+        new=formats.count(row["n_new"]),
+        back=formats.count(row["n_reactivated"]),
+        lapsed=formats.count(row["n_lapsed"]),
     )
 
 
@@ -123,10 +188,17 @@ def _second_purchase(sheet: Sheet) -> str:
     if rows.empty:
         return ""
     row = rows[rows["horizon_days"] == 90].iloc[0] if (rows["horizon_days"] == 90).any() else rows.iloc[-1]
-    return (
-        f"After their first order, {formats.percent(row['returned_share'])} came back on another day within "
-        f"{formats.count(row['horizon_days'])} days ({formats.share_interval(row['lower'], row['upper'])}; "
-        f"{formats.count(row['n_observed'])} customers observed that long)."
+    return ngettext(
+        "After their first order, {share} came back on another day within {days} day ({interval}; {n} customers "
+        "observed that long).",
+        "After their first order, {share} came back on another day within {days} days ({interval}; {n} customers "
+        "observed that long).",
+        row["horizon_days"],
+    ).format(
+        share=formats.percent(row["returned_share"]),
+        days=formats.count(row["horizon_days"]),
+        interval=formats.share_interval(row["lower"], row["upper"]),
+        n=formats.count(row["n_observed"]),
     )
 
 
@@ -137,15 +209,18 @@ def _worth(sheet: Sheet) -> str:
     )
     if any(h is None or h.value is None for h in (frequency, order_value, so_far)):
         return ""
-    sentence = (
-        f"Who ordered in the last year did so {shown(frequency)} times on average; an order is worth "
-        f"{shown(order_value)}, and a customer has brought {shown(so_far)} in net revenue so far"
-    )
+    summed = _(
+        "Who ordered in the last year did so {frequency} times on average; an order is worth {order_value}, and a "
+        "customer has brought {so_far} in net revenue so far."
+    ).format(frequency=shown(frequency), order_value=shown(order_value), so_far=shown(so_far))
     worth = sheet.headlines.get("clv_simple")
     if worth is None or worth.value is None:
-        return f"{sentence}."
-    kind = "gross margin" if sheet.market.gross_margin is not None else "revenue"
-    return f"{sentence}. The simple formula makes a customer worth {shown(worth)} of {kind} over his lifespan."
+        return summed
+    if sheet.market.gross_margin is not None:
+        made = _("The simple formula makes a customer worth {worth} of gross margin over his lifespan.")
+    else:
+        made = _("The simple formula makes a customer worth {worth} of revenue over his lifespan.")
+    return beside(summed, made.format(worth=shown(worth)))
 
 
 def group_in_short(sheet: GroupSheet) -> Shown:
@@ -164,41 +239,55 @@ def group_sentences(sheet: GroupSheet) -> list[str]:
 def _who_there_is(sheet: GroupSheet) -> str:
     customers = sheet.tables["customers"].set_index("market")["n_customers"]
     n_markets = len(sheet.names)
-    hidden = f" Too small to show: {', '.join(sheet.hidden)}." if sheet.hidden else ""
+    markets = formats.count(n_markets)
     if GROUP not in customers.index:
-        return f"{n_markets} markets are shown.{hidden}"
+        there = ngettext("{markets} market is shown.", "{markets} markets are shown.", n_markets)
+        hidden = _("Too small to show: {hidden}.").format(hidden=formats.separated(sheet.hidden))
+        return beside(there.format(markets=markets), hidden if sheet.hidden else "")
     more = customers.drop(GROUP).sum() - customers[GROUP]
-    moved = f"; {formats.count(more)} are counted in one market more, for they moved" if more >= sheet.min_cell else ""
-    return f"{formats.count(customers[GROUP])} customers have ordered in {n_markets} markets{moved}."
+    n = formats.count(customers[GROUP])
+    if more < sheet.min_cell:
+        return _("{n} customers have ordered in {markets} markets.").format(n=n, markets=markets)
+    return _(
+        "{n} customers have ordered in {markets} markets; {moved} are counted in one market more, for they moved."
+    ).format(n=n, markets=markets, moved=formats.count(more))
 
 
 def _who_differs(sheet: GroupSheet) -> list[str]:
     compared = sheet.tables["compared"]
-    told = []
+    sentences = []
     for metric in ("customer_retention_rate", "returned_share"):
         rows = compared[compared["metric"] == metric]
         if rows.empty:
             continue
         sure = rows[rows["p_holm"] < 0.05].sort_values("difference")
-        asked = SHARES[metric].format(grain=sheet.grain, base_grain=sheet.base_grain)
-        if sure.empty:
-            told.append(f"No market differs from the others by more than chance in the customers who {asked}.")
-            continue
         named = [
-            f"{sheet.names[row.market]} {formats.percent(row.share)} ({formats.share_interval(row.lower, row.upper)}, "
-            f"n {formats.count(row.n)})"
+            _("{name} {share} ({interval}, n {n})").format(
+                name=sheet.names[row.market],
+                share=formats.percent(row.share),
+                interval=formats.share_interval(row.lower, row.upper),
+                n=formats.count(row.n),
+            )
             for row in sure.itertuples()
         ]
-        told.append(f"Customers who {asked} are more or fewer than elsewhere, beyond chance, in {'; '.join(named)}.")
-    return told
+        did = asked(metric, sheet)
+        if sure.empty:
+            none = _("No market differs from the others by more than chance in the customers who {did}.")
+            sentences.append(none.format(did=did))
+        else:
+            some = _("Customers who {did} are more or fewer than elsewhere, beyond chance, in {markets}.")
+            sentences.append(some.format(did=did, markets=formats.enumerated(named)))
+    return sentences
 
 
 def _where_changed(sheet: GroupSheet) -> list[str]:
-    readings = sheet.tables["readings"].query("kind != 'none'")
+    fell = N_("{market}: retention fell among {where}.")
+    rose = N_("{market}: retention rose among {where}.")
     return [
-        f"{sheet.names[row.market]}: retention {'fell' if row.ratio < 1 else 'rose'} among "
-        f"{reading_told(row, grain=sheet.grain)}."
-        for row in readings.itertuples()
+        _(fell if row.ratio < 1 else rose).format(
+            market=sheet.names[row.market], where=reading_told(row, grain=sheet.grain)
+        )
+        for row in sheet.tables["readings"].query("kind != 'none'").itertuples()
     ]
 
 
@@ -210,7 +299,7 @@ def _exchange_rates(sheet: GroupSheet) -> str:
     change, constant, effect = (
         formats.whole_money(row[name], currency=sheet.currency) for name in ("change", "change_constant", "fx_effect")
     )
-    return (
-        f"Net revenue of the last year changed by {change} against the year before: {constant} at constant exchange "
-        f"rates, {effect} by the rates themselves."
-    )
+    return _(
+        "Net revenue of the last year changed by {change} against the year before: {constant} at constant exchange "
+        "rates, {effect} by the rates themselves."
+    ).format(change=change, constant=constant, effect=effect)

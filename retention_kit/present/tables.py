@@ -1,7 +1,7 @@
 """Tables that read well in a report and in a notebook: great_tables for HTML, plain text beside it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -9,10 +9,14 @@ from great_tables import GT
 from markupsafe import escape
 
 from retention_kit.config import GROUP
+from retention_kit.messages import first_of
 from retention_kit.metrics import METRICS, Sheet
-from retention_kit.metrics.group import SHARES, GroupSheet
+from retention_kit.metrics.group import GroupSheet
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats, headlines
+from retention_kit.present.findings import finding
+from retention_kit.present.languages import N_, _, ngettext, worded
+from retention_kit.present.words import asked, beside, units
 
 _CARDS = (
     "customer_retention_rate",
@@ -39,26 +43,36 @@ class Shown:
 
 
 def table(
-    frame: pd.DataFrame, *, name: str, caption: str, notes: Sequence[str] = (), left: Sequence[str] = ()
+    frame: pd.DataFrame,
+    *,
+    name: str,
+    caption: str,
+    notes: Sequence[str] = (),
+    left: Sequence[str] = (),
+    titles: Mapping[str, str] | None = None,
 ) -> Shown:
     """Return a frame of texts as a table, its numbers to the right.
 
     Parameters
     ----------
-    frame : what to show, each cell already written for the reader.
+    frame : what to show, each cell already written for the reader; its columns are marked messages, put into the
+        reader's language here.
     name : id of the table in the page.
     caption : one line above it.
     notes : lines below it.
     left : columns of words.
+    titles : how columns are shown that are no messages, by column.
     """
+    shown_as = {column: (titles or {}).get(column, None) or _(column) for column in frame}
     right = [column for column in frame if column not in left]
     shown = GT(frame, id=name).tab_header(title=caption).cols_align("right", columns=right)
     shown = shown.cols_align("left", columns=list(left))
+    shown = shown.cols_label(cases=shown_as)
     for note in notes:
         shown = shown.tab_source_note(note)
     html = re.sub(r"<style>.*?</style>", "", shown.as_raw_html(), flags=re.DOTALL)
     html = re.sub(r' style="[^"]*"', "", html)  # the page's own style sheet dresses it
-    text = "\n".join([caption, frame.to_string(index=False), *notes])
+    text = "\n".join([caption, frame.set_axis(list(shown_as.values()), axis=1).to_string(index=False), *notes])
     return Shown(html.replace('class="gt_table"', 'class="gt_table rk-table"'), text)
 
 
@@ -67,10 +81,10 @@ def cards(sheet: Sheet) -> Shown:
     chosen = [sheet.headlines[name] for name in _CARDS if name in sheet.headlines]
     rows = [
         (
-            h.label,
+            _(h.label),
             headlines.shown(h),
-            headlines.interval(h) or h.note.split(";")[0],
-            f"n {formats.count(h.n)}",
+            headlines.interval(h) or worded(first_of(h.note)),
+            _("n {n}").format(n=formats.count(h.n)),
         )
         for h in chosen
     ]
@@ -87,19 +101,21 @@ def definition_ledger(sheet: Sheet) -> Shown:
     """Return every headline with what it divides, of which window, and what it means."""
     rows = [
         {
-            "Number": h.label,
-            "Value": headlines.shown(h),
-            "95% interval": headlines.interval(h),
-            "n": formats.count(h.n) if h.n is not None else formats.ABSENT,
-            "From, until (not included)": h.window.replace(" to ", ", "),
-            "What it is": " ".join(filter(None, [h.definition, h.note and f"({h.note})"])),
+            N_("Number"): _(h.label),
+            N_("Value"): headlines.shown(h),
+            N_("95% interval"): headlines.interval(h),
+            N_("n"): formats.count(h.n) if h.n is not None else formats.ABSENT,
+            N_("From, until (not included)"): formats.separated(
+                map(formats.period, filter(None, h.window.split(" to ")))
+            ),
+            N_("What it is"): beside(_(h.definition), h.note and _("({note})").format(note=worded(h.note))),
         }
         for h in sheet.headlines.values()
     ]
     return table(
         pd.DataFrame(rows),
         name="definitions",
-        caption="Every number, and what it means",
+        caption=_("Every number, and what it means"),
         notes=_policies(sheet),
         left=["Number", "From, until (not included)", "What it is"],
     )
@@ -109,22 +125,22 @@ def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
     """Return where the active base came from and where it went, for the last closed periods."""
     base = where(sheet.tables["active_base"], rule=rule).tail(last)
     counts = {
-        "n_start": "Start",
-        "n_new": "New",
-        "n_reactivated": "Came back",
-        "n_lapsed": "Left",
-        "n_end": "End",
+        "n_start": N_("Start"),
+        "n_new": N_("New"),
+        "n_reactivated": N_("Came back"),
+        "n_lapsed": N_("Left"),
+        "n_end": N_("End"),
     }
-    frame = pd.DataFrame({"Period": base["period"]})
+    frame = pd.DataFrame({N_("Period"): _periods(base["period"])})
     for column, title in counts.items():
         frame[title] = _counts(base[column], base["hidden"])
-    frame["Retention rate"] = [formats.percent(value) for value in base["customer_retention_rate"]]
-    frame["95% interval"] = _intervals(base)
-    frame["Textbook rate"] = [formats.percent(value) for value in base["textbook_retention_rate"]]
+    frame[N_("Retention rate")] = [formats.percent(value) for value in base["customer_retention_rate"]]
+    frame[N_("95% interval")] = _intervals(base)
+    frame[N_("Textbook rate")] = [formats.percent(value) for value in base["textbook_retention_rate"]]
     return table(
         frame,
         name="active-base",
-        caption="The active base: who stayed, who left, who came",
+        caption=_("The active base: who stayed, who left, who came"),
         notes=_truncation_notes(base),
         left=["Period"],
     )
@@ -135,13 +151,13 @@ def second_order(sheet: Sheet) -> Shown:
     rows = where(sheet.tables["returned"], cut="everybody")
     frame = pd.DataFrame(
         {
-            "Within": [f"{days} days" for days in rows["horizon_days"]],
-            "Customers observed that long": _counts(rows["n_observed"], rows["hidden"]),
-            "Came back": [formats.percent(share) for share in rows["returned_share"]],
-            "95% interval": _intervals(rows),
+            N_("Within"): [_days(days) for days in rows["horizon_days"]],
+            N_("Customers observed that long"): _counts(rows["n_observed"], rows["hidden"]),
+            N_("Came back"): [formats.percent(share) for share in rows["returned_share"]],
+            N_("95% interval"): _intervals(rows),
         }
     )
-    return table(frame, name="second-order", caption="A second order on another day than the first", left=["Within"])
+    return table(frame, name="second-order", caption=_("A second order on another day than the first"), left=["Within"])
 
 
 def compared(sheets: Sequence[Sheet], *, headline: str) -> Shown:
@@ -149,13 +165,13 @@ def compared(sheets: Sequence[Sheet], *, headline: str) -> Shown:
     found = [sheet.headlines[headline] for sheet in sheets]
     frame = pd.DataFrame(
         {
-            "Market": [sheet.market.name for sheet in sheets],
+            N_("Market"): [sheet.market.name for sheet in sheets],
             found[0].label: [headlines.shown(h) for h in found],
-            "95% interval": [headlines.interval(h) for h in found],
-            "n": [formats.count(h.n) for h in found],
+            N_("95% interval"): [headlines.interval(h) for h in found],
+            N_("n"): [formats.count(h.n) for h in found],
         }
     )
-    return table(frame, name=f"compared-{headline.replace('_', '-')}", caption=found[0].definition, left=["Market"])
+    return table(frame, name=f"compared-{headline.replace('_', '-')}", caption=_(found[0].definition), left=["Market"])
 
 
 def folded(shown: Shown, *, summary: str) -> Shown:
@@ -168,13 +184,16 @@ def brackets(sheet: Sheet) -> Shown:
     rows = sheet.tables["brackets"]
     frame = pd.DataFrame(
         {
-            "Days after the first order": [f"{a} to {b}" for a, b in zip(rows.first_day, rows.last_day, strict=True)],
-            "Customers observed that long": _counts(rows["n_observed"], rows["hidden"]),
-            "Ordered": [formats.percent(share) for share in rows["bracket_retention"]],
-            "95% interval": _intervals(rows),
+            N_("Days after the first order"): [
+                formats.between(formats.count(a), formats.count(b))
+                for a, b in zip(rows.first_day, rows.last_day, strict=True)
+            ],
+            N_("Customers observed that long"): _counts(rows["n_observed"], rows["hidden"]),
+            N_("Ordered"): [formats.percent(share) for share in rows["bracket_retention"]],
+            N_("95% interval"): _intervals(rows),
         }
     )
-    caption = "An order in each stretch of days, of 24 hours each"
+    caption = _("An order in each stretch of days, of 24 hours each")
     return table(frame, name="brackets", caption=caption, left=["Days after the first order"])
 
 
@@ -183,29 +202,32 @@ def next_order(sheet: Sheet) -> Shown:
     rows = sheet.tables["next_order"]
     frame = pd.DataFrame(
         {
-            "After order day": [str(nth) for nth in rows["nth"]],
-            "Customers": _counts(rows["n"], rows["hidden"]),
-            "Order again within a year": [formats.percent(share) for share in rows["next_order_share"]],
-            "95% interval": _intervals(rows),
+            N_("After order day"): [formats.count(nth) for nth in rows["nth"]],
+            N_("Customers"): _counts(rows["n"], rows["hidden"]),
+            N_("Order again within a year"): [formats.percent(share) for share in rows["next_order_share"]],
+            N_("95% interval"): _intervals(rows),
         }
     )
-    return table(frame, name="next-order", caption="From order to order, recent customers as far as seen", left=[])
+    return table(frame, name="next-order", caption=_("From order to order, recent customers as far as seen"), left=[])
 
 
 def sensitivity(sheet: Sheet) -> Shown:
     """Return the headlines under the other definitions of them: how much of a number is its definition."""
     rows = sheet.tables["sensitivity"]
+    again = rows["question"].duplicated()
     frame = pd.DataFrame(
         {
-            "Question": rows["question"].where(~rows["question"].duplicated(), ""),
-            "Definition": rows["definition"],
-            "Answer": [formats.percent(value) for value in rows["value"]],
-            "95% interval": _intervals(rows),
-            "n": _counts(rows["n"], rows["hidden"]),
+            N_("Question"): [
+                "" if again else worded(question) for question, again in zip(rows["question"], again, strict=True)
+            ],
+            N_("Definition"): [worded(definition) for definition in rows["definition"]],
+            N_("Answer"): [formats.percent(value) for value in rows["value"]],
+            N_("95% interval"): _intervals(rows),
+            N_("n"): _counts(rows["n"], rows["hidden"]),
         }
     )
     return table(
-        frame, name="sensitivity", caption="The same question, asked otherwise", left=["Question", "Definition"]
+        frame, name="sensitivity", caption=_("The same question, asked otherwise"), left=["Question", "Definition"]
     )
 
 
@@ -213,29 +235,37 @@ def compared_with_others(sheet: Sheet) -> Shown:
     """Return how this market differs from all others together, corrected for looking at many markets."""
     rows = sheet.tables["compared"]
     if rows.empty:
-        told = pd.DataFrame({"": ["There is no other market to compare with, or this one is too small."]})
-        return table(told, name="compared-with-others", caption="Compared with the other markets", left=[""])
+        told = pd.DataFrame({"": [_("There is no other market to compare with, or this one is too small.")]})
+        return table(told, name="compared-with-others", caption=_("Compared with the other markets"), left=[""])
     frame = pd.DataFrame(
         {
-            "Customers who …": [_asked(metric, sheet) for metric in rows["metric"]],
-            "Here": [formats.percent(share) for share in rows["share"]],
-            "n": [formats.count(n) for n in rows["n"]],
-            "Other markets": [formats.percent(share) for share in rows["others"]],
-            "Difference, points": [_signed(value) for value in rows["difference"]],
-            "95% interval": [
-                f"{_signed(a)} to {_signed(b)}"
+            N_("Customers who …"): [asked(metric, sheet) for metric in rows["metric"]],
+            N_("Here"): [formats.percent(share) for share in rows["share"]],
+            N_("n"): [formats.count(n) for n in rows["n"]],
+            N_("Other markets"): [formats.percent(share) for share in rows["others"]],
+            N_("Difference, points"): [_signed(value) for value in rows["difference"]],
+            N_("95% interval"): [
+                formats.between(_signed(a), _signed(b))
                 for a, b in zip(rows["difference_lower"], rows["difference_upper"], strict=True)
             ],
-            "Rank": [f"{row.rank_lower} to {row.rank_upper} of {row.n_markets}" for row in rows.itertuples()],
-            "More than chance": ["yes" if p < 0.05 else "no" for p in rows["p_holm"]],
+            N_("Rank"): [
+                # Translators: a range of ranks: 2 to 5 of 8 markets
+                _("{first} to {last} of {n}").format(
+                    first=formats.count(row.rank_lower),
+                    last=formats.count(row.rank_upper),
+                    n=formats.count(row.n_markets),
+                )
+                for row in rows.itertuples()
+            ],
+            N_("More than chance"): [_("yes") if p < 0.05 else _("no") for p in rows["p_holm"]],
         }
     )
     return table(
         frame,
         name="compared-with-others",
-        caption="Compared with all other markets together",
-        notes=["Rank: 1 is the highest share; between these in 95% of draws. More than chance: p below 0.05, "
-               "corrected for all markets (Holm)."],
+        caption=_("Compared with all other markets together"),
+        notes=[_("Rank: 1 is the highest share; between these in 95% of draws. More than chance: p below 0.05, "
+                 "corrected for all markets (Holm).")],
         left=["Customers who …"],
     )  # fmt: skip
 
@@ -246,18 +276,18 @@ def revenue_bridge(sheet: Sheet, *, last: int = 6) -> Shown:
         return _no_money("revenue-bridge")
     rows = sheet.tables["revenue_bridge"].tail(last)
     titles = {
-        "opening": "Before",
-        "expansion": "More by the retained",
-        "contraction": "Less by the retained",
-        "lapsed": "Left",
-        "reactivated": "Came back",
-        "new": "New",
-        "closing": "Now",
+        "opening": N_("Before"),
+        "expansion": N_("More by the retained"),
+        "contraction": N_("Less by the retained"),
+        "lapsed": N_("Left"),
+        "reactivated": N_("Came back"),
+        "new": N_("New"),
+        "closing": N_("Now"),
     }
     frame = _amounts(rows, titles)
-    for rate, title in (("net_revenue_retention", "NRR"), ("gross_revenue_retention", "GRR")):
+    for rate, title in (("net_revenue_retention", N_("NRR")), ("gross_revenue_retention", N_("GRR"))):
         frame[title] = [formats.percent(value) for value in rows[rate]]
-    caption = f"Net revenue, {sheet.market.currency}: where it came from and where it went"
+    caption = _("Net revenue, {currency}: where it came from and where it went").format(currency=sheet.market.currency)
     return table(frame, name="revenue-bridge", caption=caption, left=["Period"])
 
 
@@ -267,27 +297,27 @@ def revenue_change(sheet: Sheet, *, last: int = 4) -> Shown:
         return _no_money("revenue-change")
     rows = sheet.tables["revenue_change"].tail(last)
     titles = {
-        "then": "A year before",
-        "now": "Now",
-        "revenue_change": "Change",
-        "of_customers": "by more or fewer customers",
-        "of_frequency": "by orders per customer",
-        "of_order_value": "by order value",
+        "then": N_("A year before"),
+        "now": N_("Now"),
+        "revenue_change": N_("Change"),
+        "of_customers": N_("by more or fewer customers"),
+        "of_frequency": N_("by orders per customer"),
+        "of_order_value": N_("by order value"),
     }
     frame = _amounts(rows, titles)
-    caption = f"What moved net revenue, {sheet.market.currency}"
+    caption = _("What moved net revenue, {currency}").format(currency=sheet.market.currency)
     return table(frame, name="revenue-change", caption=caption, left=["Period"])
 
 
 def _amounts(rows: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
     """Return the amounts of each period as they are shown, by title."""
     shown = {title: _counts(rows[column], rows["hidden"]) for column, title in titles.items()}
-    return pd.DataFrame({"Period": rows["period"]}).assign(**shown)
+    return pd.DataFrame({N_("Period"): _periods(rows["period"])}).assign(**shown)
 
 
 def _no_money(name: str) -> Shown:
-    told = pd.DataFrame({"": ["Its markets have several currencies, which are not added up."]})
-    return table(told, name=name, caption="Net revenue", left=[""])
+    told = pd.DataFrame({"": [_("Its markets have several currencies, which are not added up.")]})
+    return table(told, name=name, caption=_("Net revenue"), left=[""])
 
 
 def markets_compared(sheet: GroupSheet, *, metric: str) -> Shown:
@@ -296,27 +326,30 @@ def markets_compared(sheet: GroupSheet, *, metric: str) -> Shown:
     rows = rows[rows["metric"] == metric].sort_values("rank", ignore_index=True)
     frame = pd.DataFrame(
         {
-            "Market": [sheet.names[code] for code in rows["market"]],
-            "Share": [formats.percent(share) for share in rows["share"]],
-            "95% interval": _intervals(rows),
-            "n": [formats.count(n) for n in rows["n"]],
-            "Difference, points": [_signed(value) for value in rows["difference"]],
-            "its interval": [
-                f"{_signed(a)} to {_signed(b)}"
+            N_("Market"): [sheet.names[code] for code in rows["market"]],
+            N_("Share"): [formats.percent(share) for share in rows["share"]],
+            N_("95% interval"): _intervals(rows),
+            N_("n"): [formats.count(n) for n in rows["n"]],
+            N_("Difference, points"): [_signed(value) for value in rows["difference"]],
+            N_("its interval"): [
+                formats.between(_signed(a), _signed(b))
                 for a, b in zip(rows["difference_lower"], rows["difference_upper"], strict=True)
             ],
-            "p, Holm": [_p(p) for p in rows["p_holm"]],
-            "p, BH": [_p(p) for p in rows["p_bh"]],
-            "Drawn to all": [formats.percent(share) for share in rows["pooled"]],
-            "Rank": [f"{a} to {b}" for a, b in zip(rows["rank_lower"], rows["rank_upper"], strict=True)],
+            N_("p, Holm"): [_p(p) for p in rows["p_holm"]],
+            N_("p, BH"): [_p(p) for p in rows["p_bh"]],
+            N_("Drawn to all"): [formats.percent(share) for share in rows["pooled"]],
+            N_("Rank"): [
+                formats.between(formats.count(a), formats.count(b))
+                for a, b in zip(rows["rank_lower"], rows["rank_upper"], strict=True)
+            ],
         }
     )
     return table(
         frame,
         name=f"markets-{metric.replace('_', '-')}",
-        caption=f"Customers who {_asked(metric, sheet)}",
-        notes=["Difference: from all other markets together. Drawn to all: small markets are pulled to the mean of "
-               "all, as far as their size asks for it. Rank: of that share, between these in 95% of draws."],
+        caption=_("Customers who {did}").format(did=asked(metric, sheet)),
+        notes=[_("Difference: from all other markets together. Drawn to all: small markets are pulled to the mean of "
+                 "all, as far as their size asks for it. Rank: of that share, between these in 95% of draws.")],
         left=["Market"],
     )  # fmt: skip
 
@@ -329,22 +362,22 @@ def what_changed(sheet: GroupSheet) -> Shown:
         change = changes.loc[reading.market] if reading.market in changes.index else None
         rows.append(
             {
-                "Market": sheet.names[reading.market],
-                "In the table of cohorts and ages": reading_told(reading, grain=sheet.grain),
-                "Retention rate": formats.ABSENT if change is None else formats.percent(change["share"]),
-                "n": formats.ABSENT if change is None else formats.count(change["n"]),
-                "A year before": formats.ABSENT if change is None else formats.percent(change["share_then"]),
-                "Difference, points": formats.ABSENT
+                N_("Market"): sheet.names[reading.market],
+                N_("In the table of cohorts and ages"): reading_told(reading, grain=sheet.grain),
+                N_("Retention rate"): formats.ABSENT if change is None else formats.percent(change["share"]),
+                N_("n"): formats.ABSENT if change is None else formats.count(change["n"]),
+                N_("A year before"): formats.ABSENT if change is None else formats.percent(change["share_then"]),
+                N_("Difference, points"): formats.ABSENT
                 if change is None
-                else f"{_signed(change['lower'])} to {_signed(change['upper'])}",
-                "Alarm": "yes" if change is not None and change["alarm"] else "no",
+                else formats.between(_signed(change["lower"]), _signed(change["upper"])),
+                N_("Alarm"): _("yes") if change is not None and change["alarm"] else _("no"),
             }
         )
     return table(
         pd.DataFrame(rows),
         name="what-changed",
-        caption="Against the year before",
-        notes=["Alarm: more than chance, corrected for all markets (Benjamini–Hochberg), and enough customers."],
+        caption=_("Against the year before"),
+        notes=[_("Alarm: more than chance, corrected for all markets (Benjamini–Hochberg), and enough customers.")],
         left=["Market", "In the table of cohorts and ages"],
     )
 
@@ -352,14 +385,16 @@ def what_changed(sheet: GroupSheet) -> Shown:
 def reading_told(reading, *, grain: str) -> str:
     """Return in words where retention changed: `reading` has kind, at (written), ratio, lower, upper."""
     if reading.kind == "none":
-        return "no one place stands out"
-    places = {
-        "period": f"all cohorts in {reading.at}",
-        "cohorts": f"customers new since {reading.at}",
-        "age": f"all cohorts at age {reading.at}, in {grain}s",
+        return _("no one place stands out")
+    sentences = {
+        "period": _("all cohorts in {at}: {ratio} times what was to be expected ({interval})"),
+        "cohorts": _("customers new since {at}: {ratio} times what was to be expected ({interval})"),
+        "age": _("all cohorts at age {at}, in {units}: {ratio} times what was to be expected ({interval})"),
     }
     ratio, lower, upper = (formats.decimal(value, digits=2) for value in (reading.ratio, reading.lower, reading.upper))
-    return f"{places[reading.kind]}: {ratio} times what was to be expected ({lower} to {upper})"
+    at = formats.count(int(reading.at)) if reading.kind == "age" else formats.period(reading.at)
+    interval = formats.between(lower, upper)
+    return sentences[reading.kind].format(at=at, units=units(grain), ratio=ratio, interval=interval)
 
 
 def mix_and_rate(sheet: GroupSheet) -> Shown:
@@ -370,77 +405,80 @@ def mix_and_rate(sheet: GroupSheet) -> Shown:
     codes = [code for code in sheet.names if code in of_market.index]
     frame = pd.DataFrame(
         {
-            "Market": [sheet.names[code] for code in codes],
-            "n": [formats.count(of_market.loc[code, "n"]) for code in codes],
-            "Difference, points": [_signed(of_market.loc[code, "difference"]) for code in codes],
+            N_("Market"): [sheet.names[code] for code in codes],
+            N_("n"): [formats.count(of_market.loc[code, "n"]) for code in codes],
+            N_("Difference, points"): [_signed(of_market.loc[code, "difference"]) for code in codes],
         }
     )
     for cut in mixes:
-        frame[f"of it, mix of {cut.replace('_', ' ')}s"] = [
-            formats.ABSENT if pd.isna(mixes.loc[code, cut]) else _signed(mixes.loc[code, cut]) for code in codes
-        ]
-    caption = "Second order within 90 days: is the difference who comes, or how they behave?"
-    notes = ["What is not mix is rates: the same customers behave otherwise. Each cut by itself."]
+        mix = mixes.loc[codes, cut]
+        frame[_MIX_OF.get(cut, cut)] = [formats.ABSENT if pd.isna(value) else _signed(value) for value in mix]
+    caption = _("Second order within 90 days: is the difference who comes, or how they behave?")
+    notes = [_("What is not mix is rates: the same customers behave otherwise. Each cut by itself.")]
     return table(frame, name="mix-and-rate", caption=caption, notes=notes, left=["Market"])
+
+
+_MIX_OF = {
+    "acquisition_channel": N_("of it, mix of acquisition channels"),
+    "coupon": N_("of it, mix of coupons"),
+    "season": N_("of it, mix of seasons"),
+}
 
 
 def movers(sheet: GroupSheet) -> Shown:
     """Return customers of each market, and from where to where they moved."""
     rows = sheet.tables["movers"]
-    names = {**sheet.names, "other": "other pairs together"}
+    names = {**sheet.names, "other": _("other pairs together")}
     frame = pd.DataFrame(
         {
-            "First order in": [names[code] for code in rows["market"]],
-            "Last order in": [names[code] for code in rows["to_market"]],
-            "Customers": [formats.count(n) for n in rows["n_customers"]],
+            N_("First order in"): [names[code] for code in rows["market"]],
+            N_("Last order in"): [names[code] for code in rows["to_market"]],
+            N_("Customers"): [formats.count(n) for n in rows["n_customers"]],
         }
     )
     if frame.empty:
-        frame = pd.DataFrame([{"First order in": "nobody, or too few to show", "Last order in": "", "Customers": ""}])
-    caption = "Customers who moved: in two markets each, once in the group"
+        frame = pd.DataFrame(
+            [{"First order in": _("nobody, or too few to show"), "Last order in": "", "Customers": ""}]
+        )
+    caption = _("Customers who moved: in two markets each, once in the group")
     return table(frame, name="movers", caption=caption, left=["First order in", "Last order in"])
 
 
 def group_revenue(sheet: GroupSheet) -> Shown:
     """Return revenue of the last year in the group's currency, at the rates of the days and at constant rates."""
     if "revenue" not in sheet.tables or sheet.tables["revenue"].empty:
-        why = "No currency of the group, no exchange rates, or less than two years of closed periods."
+        why = _("No currency of the group, no exchange rates, or less than two years of closed periods.")
         told = pd.DataFrame({"": [why]})
-        return table(told, name="group-revenue", caption="Net revenue of all markets", left=[""])
+        return table(told, name="group-revenue", caption=_("Net revenue of all markets"), left=[""])
     rows = sheet.tables["revenue"]
-    names = {**sheet.names, GROUP: "All markets shown"}
+    names = {**sheet.names, GROUP: _("All markets shown")}
     titles = {
-        "then": "Year before",
-        "now": "Last year",
-        "change": "Change",
-        "change_constant": "of it, at constant rates",
-        "fx_effect": "of it, exchange rates",
+        "then": N_("Year before"),
+        "now": N_("Last year"),
+        "change": N_("Change"),
+        "change_constant": N_("of it, at constant rates"),
+        "fx_effect": N_("of it, exchange rates"),
     }
-    frame = pd.DataFrame({"Market": [names[code] for code in rows["market"]]})
+    frame = pd.DataFrame({N_("Market"): [names[code] for code in rows["market"]]})
     for column, title in titles.items():
         frame[title] = [formats.whole_money(value, currency=sheet.currency) for value in rows[column]]
     return table(
         frame,
         name="group-revenue",
-        caption="Net revenue of the last year's closed periods",
-        notes=["At the rate of each order's day; constant rates are those of the last day before as_of."],
+        caption=_("Net revenue of the last year's closed periods"),
+        notes=[_("At the rate of each order's day; constant rates are those of the last day before as_of.")],
         left=["Market"],
     )
 
 
-def _asked(metric: str, sheet: Sheet | GroupSheet) -> str:
-    return SHARES[metric].format(grain=sheet.grain, base_grain=sheet.base_grain)
-
-
 def _signed(difference: float) -> str:
     """Return a difference of shares in percentage points, with its sign."""
-    points = formats.points(difference)
-    sign = "" if float(points.replace(",", "")) == 0 else "+" if difference > 0 else "−"
-    return f"{sign}{points}"
+    sign = "" if round(abs(difference) * 100, 1) == 0 else "+" if difference > 0 else "−"
+    return f"{sign}{formats.points(difference)}"
 
 
 def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else formats.decimal(p, digits=3)
+    return f"< {formats.decimal(0.001, digits=3)}" if p < 0.001 else formats.decimal(p, digits=3)
 
 
 def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Shown:
@@ -451,16 +489,21 @@ def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Shown:
     rows : findings of reading, as dictionaries.
     left_out_counts : (n_reasons, 3), the market's, from `counts.left_out_counts`.
     """
-    told = [{"Table": row["table"], "Finding": row["text"]} for row in rows]
-    told += [
+    found = [{N_("Table"): row["table"], N_("Finding"): finding(row)} for row in rows]
+    found += [
         {
             "Table": "orders",
-            "Finding": f"{formats.count(row.n_orders)} orders of this market count as nothing: {row.reason}",
+            "Finding": ngettext(
+                "{n} order of this market counts as nothing: {why}",
+                "{n} orders of this market count as nothing: {why}",
+                row.n_orders,
+            ).format(n=formats.count(row.n_orders), why=_(row.reason)),
         }
         for row in left_out_counts.itertuples()
     ]
-    frame = pd.DataFrame(told or [{"Table": "all", "Finding": "nothing was refused, and every order counts"}])
-    return table(frame, name="findings", caption="What was found in the data", left=["Table", "Finding"])
+    nothing = {"Table": _("all"), "Finding": _("nothing was refused, and every order counts")}
+    frame = pd.DataFrame(found or [nothing])
+    return table(frame, name="findings", caption=_("What was found in the data"), left=["Table", "Finding"])
 
 
 def metric_table() -> str:
@@ -471,7 +514,7 @@ def metric_table() -> str:
 
 
 def _counts(counts: pd.Series, hidden: pd.Series) -> list[str]:
-    return ["hidden" if small else formats.count(n) for n, small in zip(counts, hidden, strict=True)]
+    return [_("hidden") if small else formats.count(n) for n, small in zip(counts, hidden, strict=True)]
 
 
 def _intervals(rows: pd.DataFrame) -> list[str]:
@@ -481,14 +524,25 @@ def _intervals(rows: pd.DataFrame) -> list[str]:
 def _policies(sheet: Sheet) -> list[str]:
     """Return what holds of all numbers: when a refund counts, and who is active."""
     refunds = {
-        "order": "A refund lowers the order it belongs to.",
-        "processed": "A refund counts on the day it is processed.",
+        "order": _("A refund lowers the order it belongs to."),
+        "processed": _("A refund counts on the day it is processed."),
     }
-    told = [refunds.get(sheet.refund_policy, "")]
-    told.append(f"Active: a kept order in the {sheet.market.activity_window_days} days before.")
-    return [" ".join(filter(None, told))]
+    days = sheet.market.activity_window_days
+    active = ngettext(
+        "Active: a kept order in the {days} day before.", "Active: a kept order in the {days} days before.", days
+    )
+    return [beside(refunds.get(sheet.refund_policy, ""), active.format(days=formats.count(days)))]
 
 
 def _truncation_notes(base: pd.DataFrame) -> list[str]:
     cut = base[base["left_truncated"] == 1]["period"]
-    return [f"{', '.join(cut)}: the base at the start reaches back before the data begin."] if len(cut) else []
+    reaches = _("{periods}: the base at the start reaches back before the data begin.")
+    return [reaches.format(periods=formats.separated(map(formats.period, cut)))] if len(cut) else []
+
+
+def _periods(labels: Iterable[str]) -> list[str]:
+    return [formats.period(label) for label in labels]
+
+
+def _days(days: int) -> str:
+    return ngettext("{n} day", "{n} days", days).format(n=formats.count(days))

@@ -6,7 +6,7 @@ import pytest
 from retention_kit.errors import UsageError
 from retention_kit.messages import N_, Message
 from retention_kit.present import formats, languages
-from retention_kit.present.languages import _, ngettext, speak, speaking, told, untranslated
+from retention_kit.present.languages import _, ngettext, speak, speaking, untranslated, worded
 
 PO = """
 msgid ""
@@ -84,11 +84,11 @@ def test_a_language_that_is_none_is_an_error():
 def test_a_message_made_elsewhere_is_told_in_every_language(dutch):
     message = Message("{n} customers left {name}.", n=1204, name="Kees")
     assert message == "1,204 customers left Kees."
-    assert told(message) == "1.204 klanten verlieten Kees."
-    assert told(N_("no cohort")) == "geen cohort"
-    assert [told(Message("{n} day", "{n} days", n=n)) for n in (1, 2)] == ["1 dag", "2 dagen"]
+    assert worded(message) == "1.204 klanten verlieten Kees."
+    assert worded(N_("no cohort")) == "geen cohort"
+    assert [worded(Message("{n} day", "{n} days", n=n)) for n in (1, 2)] == ["1 dag", "2 dagen"]
     nested = Message("{n} customers left {name}.", n=2, name=Message("{n} day", "{n} days", n=2))
-    assert told(nested) == "2 klanten verlieten 2 dagen."
+    assert worded(nested) == "2 klanten verlieten 2 dagen."
 
 
 def test_a_message_stays_one_when_copied_or_stored():
