@@ -63,7 +63,7 @@ def table(
     left : columns of words.
     titles : how columns are shown that are no messages, by column.
     """
-    shown_as = {column: (titles or {}).get(column, None) or _(column) for column in frame}
+    shown_as = {column: (titles or {}).get(column) or _(column) for column in frame}
     right = [column for column in frame if column not in left]
     shown = GT(frame, id=name).tab_header(title=caption).cols_align("right", columns=right)
     shown = shown.cols_align("left", columns=list(left))
@@ -176,7 +176,7 @@ def compared(sheets: Sequence[Sheet], *, headline: str) -> Shown:
 
 def folded(shown: Shown, *, summary: str) -> Shown:
     """Return something to look at behind a line that opens it; in text it stands open."""
-    return Shown(f"<details><summary>{escape(summary)}</summary>{shown.html}</details>", shown.text)
+    return Shown(f"<details><summary>{escape(_(summary))}</summary>{shown.html}</details>", shown.text)
 
 
 def brackets(sheet: Sheet) -> Shown:
