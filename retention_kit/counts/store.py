@@ -1,7 +1,7 @@
 """The counts store: what was counted once is read, not counted again.
 
 One folder for each combination of data, profile, `as_of`, grains and counting files, named by their hash,
-written whole or not at all. In it lies what was made of these counts, by the code it was made by and what that was told.
+written whole or not at all. In it lies what was made of these counts, by the code that made it and what that was told.
 
 Orders that are added are counted together with all others, not by themselves: they come with a later `as_of`, which
 moves the open gaps, ages and activity of everybody; and where `as_of` stays, the history of those they touch has to be
@@ -45,7 +45,7 @@ def key_of(made: Callable[..., Any], facts: Mapping[str, Any]) -> str:
 
 @cache
 def _code(rooms: tuple[str, ...] = ("retention_kit.ingest", "retention_kit.counts")) -> str:
-    """Return a hash of the code of rooms, of those that read and count where none is named: other code, other numbers."""
+    """Return a hash of the code of rooms, here those that read and count: other code may come to other numbers."""
     texts = [file for room in rooms for file in files(room).iterdir() if file.name.endswith((".py", ".sql"))]
     hashed = hashlib.sha256()
     for file in sorted(texts, key=lambda file: file.name):
@@ -54,7 +54,7 @@ def _code(rooms: tuple[str, ...] = ("retention_kit.ingest", "retention_kit.count
 
 
 def read(folder: Path, names: Sequence[str] | None = None) -> tuple[dict[str, pd.DataFrame], Findings] | None:
-    """Return the kept tables of these names, or all, and the findings; None where they were not kept, or are damaged."""
+    """Return the kept tables of these names, or all, and the findings; None where none were kept, or are damaged."""
     if not folder.is_dir():
         return None
     try:
