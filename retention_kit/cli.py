@@ -269,7 +269,13 @@ def report(
     folder = out or (root / "reports" if source.name == "sample" else root / "reports" / source.name)
     with run.pool_for(asked, say=progress.say) as pool:  # it imports while the data are counted
         counts.remember(source)
-        counted = counts.counted(source, as_of=asked_as_of, grains=grains or ["month", "quarter"])
+        held_out = values.get(
+            "holdout_weeks", declared["holdout_weeks"].default if "holdout_weeks" in declared else None
+        )
+        counted = counts.counted(
+            source, as_of=asked_as_of, grains=grains or ["month", "quarter"], holdout_weeks=held_out
+        )
+        _forecast(counted, held_out)
         for finding in () if quiet else counted.findings.rows:
             click.echo(f"  {finding.severity}: {finding.text}", err=True)
         given = {
@@ -304,6 +310,15 @@ def report(
     if not quiet and not json_log:
         click.echo(f"{folder if shard else folder / 'index.html'}")
     sys.exit(run.exit_code(results))
+
+
+def _forecast(counted: Any, holdout_weeks: int | None) -> None:
+    """Fit the models of all markets, for a notebook that tells of a hold-out, before its reports ask for them."""
+    if holdout_weeks is not None:
+        from retention_kit.models import kept_forecasts
+
+        facts = {"markets": counted.of_group(), "as_of": counted.as_of, "min_cell": counted.source.min_cell}
+        counted.kept(kept_forecasts, holdout_weeks=holdout_weeks, **facts)
 
 
 def _earlier(code: str, folder: Path, declared: Any) -> dict[str, str]:

@@ -20,5 +20,5 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def sample_counts() -> counts.Counted:
-    """Return the counts of the sample, as of its end."""
-    return counts.count(ingest.source("sample"), as_of="2026-01-01", grains=["month", "quarter"])
+    """Return the counts of the sample, as of its end, with a hold-out of half a year."""
+    return counts.count(ingest.source("sample"), as_of="2026-01-01", grains=["month", "quarter"], holdout_weeks=26)

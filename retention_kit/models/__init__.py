@@ -3,6 +3,7 @@
 from retention_kit.models.backtest import BackTest, back_test, back_tested_models
 from retention_kit.models.fitting import Fit, Prior
 from retention_kit.models.forecasts import Forecasts, MarketForecast, laws_compared, purchase_forecasts
+from retention_kit.models.keeping import kept_forecast, kept_forecasts, kept_outlooks
 from retention_kit.models.laws import LAWS
 from retention_kit.models.outlook import Outlook, acquisition_cost, outlook
 from retention_kit.models.patterns import Patterns, patterns
@@ -44,6 +45,9 @@ __all__ = [
     "fit_purchases",
     "fit_sbg",
     "fit_spend",
+    "kept_forecast",
+    "kept_forecasts",
+    "kept_outlooks",
     "laws_compared",
     "new_customer_worth",
     "no_seasons",

@@ -3,7 +3,7 @@
 All markets are fitted together, so that small ones are helped; then each is asked for by itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -14,7 +14,7 @@ from retention_kit.models.backtest import LEAST_LATER, BackTest, back_test, back
 from retention_kit.models.laws import LAWS
 from retention_kit.models.patterns import Patterns, patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases, refuse_without_model
-from retention_kit.models.purchases import DEFAULT_LAW
+from retention_kit.models.purchases import DEFAULT_LAW, WEEKS_PER_YEAR
 from retention_kit.models.seasons import Seasons, seasons
 from retention_kit.models.spend import SpendModel, fit_spend
 from retention_kit.periods import as_of_instant
@@ -25,7 +25,8 @@ class MarketForecast:
     """What is forecast of a market's customers, as of a day.
 
     `market_model`, `spend` and `tested` are None where there is none; `notes` then says why, by 'model', 'spend',
-    'test'. `seasons_before` are those known before the hold-out.
+    'test'. `seasons_before` are those known before the hold-out. `next_year`: expected order days of all customers in
+    the next year, with the interval of what will be made if the model is true; None where there is no model.
     """
 
     market: Market
@@ -37,6 +38,7 @@ class MarketForecast:
     market_model: MarketModel | None
     spend: SpendModel | None
     tested: BackTest | None
+    next_year: tuple[float, float, float] | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -66,12 +68,22 @@ class Forecasts:
         MetricError : it is not among those fitted. The group is none: customers differ by market, and so do currencies.
         """
         if market not in self.by_market:
-            raise MetricError(
-                f"There is no forecast of '{market}'.",
-                found=f"forecasts of {', '.join(self.by_market)}",
-                to_try="a market with orders" if market != GROUP else "each market by itself",
-            )
+            raise no_forecast(market, self.by_market)
         return self.by_market[market]
+
+
+def no_forecast(market: str, known: Iterable[str]) -> MetricError:
+    """Return the error of a forecast that is not among those known."""
+    return MetricError(
+        f"There is no forecast of '{market}'.",
+        found=f"forecasts of {', '.join(known)}",
+        to_try="a market with orders" if market != GROUP else "each market by itself",
+    )
+
+
+def known_patterns(rfm_counts: pd.DataFrame, *, seasons: Seasons, as_of_day: int) -> Patterns:
+    """Return the patterns of a market that a forecast is fitted to, in seasonal weeks."""
+    return seasons.adjusted(patterns(rfm_counts), as_of_day=as_of_day)
 
 
 def purchase_forecasts(
@@ -116,7 +128,7 @@ def purchase_forecasts(
     split = {code: days[code] - 7 * holdout_weeks for code in codes}
     now = {code: seasons(orders[code], active[code], before_day=days[code]) for code in codes}
     then = {code: seasons(orders[code], active[code], before_day=split[code]) for code in codes}
-    known = {code: now[code].adjusted(patterns(rfm[code]), as_of_day=days[code]) for code in codes}
+    known = {code: known_patterns(rfm[code], seasons=now[code], as_of_day=days[code]) for code in codes}
     models = pooled_purchases(known, names=names, law=law)
     past = {code: holdout[code] for code in codes if holdout[code]["n_customers"].sum() > 0}
     earlier = back_tested_models(past, names=names, split_days=split, seasons=then, law=law)
@@ -128,6 +140,10 @@ def purchase_forecasts(
             continue
         notes: dict[str, str] = {}
         market_model = _or_note(notes, "model", refuse_without_model, code, models, known[code], name=names[code])
+        ahead = None
+        if market_model is not None:
+            weeks = now[code].weeks(days[code], WEEKS_PER_YEAR)
+            ahead = market_model.model.total_orders(known[code], weeks=weeks)
         spent = _or_note(notes, "spend", fit_spend, _spend(spend[code]))
         tested = None
         if code in earlier:
@@ -139,12 +155,16 @@ def purchase_forecasts(
             )
         if tested is not None and tested.n_customers < min_cell:
             tested, notes["test"] = None, f"{names[code]}: fewer than {min_cell} customers {holdout_weeks} weeks ago."
+        if tested is not None and 0 < known[code].n_customers - tested.n_customers < min_cell:
+            tested = None  # the customers of then, less those of now, would tell of them
+            notes["test"] = f"{names[code]}: fewer than {min_cell} customers came in the last {holdout_weeks} weeks."
         found[code] = MarketForecast(
             market=markets[code],
             patterns=known[code],
             market_model=market_model,
             spend=spent,
             tested=tested,
+            next_year=ahead,
             notes=notes,
             **facts,
         )

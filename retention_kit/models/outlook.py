@@ -5,6 +5,7 @@ What cannot be said is absent, and `notes` says why: a forecast that is withheld
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,6 @@ from retention_kit.config import Market
 from retention_kit.errors import MetricError
 from retention_kit.models.fitting import CONF_LEVEL
 from retention_kit.models.forecasts import MarketForecast
-from retention_kit.models.purchases import WEEKS_PER_YEAR
 from retention_kit.models.worth import (
     WEEKS_PER_MONTH,
     Dependence,
@@ -24,6 +24,14 @@ from retention_kit.models.worth import (
     predictions,
 )
 
+_WEEKS_IN = {
+    "day": 1 / 7,
+    "week": 1.0,
+    "month": WEEKS_PER_MONTH,
+    "quarter": 3 * WEEKS_PER_MONTH,
+    "year": 12 * WEEKS_PER_MONTH,
+}
+_MOST_AGES = 36
 _NOTHING = {
     "payback": ["month", "value", "lower", "upper", "acquisition_cost", "paid_back"],
     "predictions": [
@@ -40,8 +48,9 @@ class Outlook:
 
     `orders_ahead`: expected order days of all customers in the next year, with an interval in which what the back-test
     was off is included; None where the forecast is withheld. `worth` of a new customer, or None. `acquisition_cost`, or
-    None, with its origin. Tables, empty where there is nothing to say: `payback` by month, `predictions` by pattern,
-    `activity` by age in months. `notes` say why something is not there, by 'forecast', 'worth', 'payback'.
+    None, with its origin. Tables, empty where there is nothing to say: `payback` by month, `activity` by age in periods
+    of `grain`, and `predictions` by pattern, which are worked out when they are asked for. `notes` say why something is
+    not there, by 'forecast', 'worth', 'payback'.
     """
 
     forecast: MarketForecast
@@ -52,9 +61,36 @@ class Outlook:
     acquisition_cost: float | None
     cost_origin: str
     payback: pd.DataFrame
-    predictions: pd.DataFrame
     activity: pd.DataFrame
+    grain: str
+    rfm_counts: pd.DataFrame = field(repr=False)
+    dependence: Dependence
     notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def n_still(self) -> float:
+        """Return how many customers are expected to be still there."""
+        known, found = self.forecast.patterns, self.forecast.market_model
+        return 0.0 if self.orders_ahead is None else float((found.model.alive(known) * known.n).sum())
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Return what is expected of the customers of each pattern, from `models.predictions`; empty if withheld."""
+        forecast, market = self.forecast, self.forecast.market
+        if self.orders_ahead is None:
+            return pd.DataFrame(columns=_NOTHING["predictions"])
+        return predictions(
+            self.rfm_counts,
+            forecast.market_model.model,
+            forecast.spend if self.worth is not None else None,
+            name=market.name,
+            seasons=forecast.seasons,
+            as_of_day=forecast.as_of_day,
+            weeks=self.horizon_weeks,
+            yearly_rate=self.yearly_rate,
+            gross_margin=market.gross_margin,
+            dependence=self.dependence,
+        )
 
 
 def outlook(
@@ -66,6 +102,7 @@ def outlook(
     yearly_rate: float,
     months: int,
     min_cell: int,
+    grain: str = "month",
     dependence: Dependence = "refused",
 ) -> Outlook:
     """Return what a forecast says of the customers of its market.
@@ -78,14 +115,16 @@ def outlook(
     yearly_rate : discount of a year; 0.1 is 10 %.
     months : how far the payback and the retention curve reach.
     min_cell : least number of customers whose mean cost is used.
+    grain : length of the periods of the retention curve; of many, the first 36 are told.
     dependence : 'accepted' multiplies orders and value even where they depend on each other.
     """
     market, model, spend = forecast.market, forecast.market_model, forecast.spend
     cost, origin = acquisition_cost(acquisition_counts, market=market, min_cell=min_cell)
-    nothing = {name: pd.DataFrame(columns=columns) for name, columns in _NOTHING.items()}
+    nothing = {name: pd.DataFrame(columns=_NOTHING[name]) for name in ("payback", "activity")}
+    asked = {"grain": grain, "rfm_counts": rfm_counts, "dependence": dependence}
     if forecast.withheld or model is None:
         notes = dict.fromkeys(("forecast", "worth", "payback"), forecast.withheld)
-        return Outlook(forecast, horizon_weeks, yearly_rate, None, None, cost, origin, **nothing, notes=notes)
+        return Outlook(forecast, horizon_weeks, yearly_rate, None, None, cost, origin, **nothing, **asked, notes=notes)
     notes: dict[str, str] = {}
     terms = {
         "name": market.name,
@@ -106,15 +145,6 @@ def outlook(
                 paid = payback(model.model, spend, acquisition_cost=cost, months=months, **in_money)
         except MetricError as error:
             notes["worth"] = notes["payback"] = error.what
-    ahead = predictions(
-        rfm_counts,
-        model.model,
-        spend if worth is not None else None,
-        seasons=forecast.seasons,
-        as_of_day=forecast.as_of_day,
-        weeks=horizon_weeks,
-        **terms,
-    )
     return Outlook(
         forecast,
         horizon_weeks,
@@ -124,9 +154,9 @@ def outlook(
         cost,
         origin,
         payback=paid,
-        predictions=ahead,
-        activity=_activity(forecast, months=months),
+        activity=_activity(forecast, months=months, grain=grain),
         notes=notes,
+        **asked,
     )
 
 
@@ -145,9 +175,7 @@ def acquisition_cost(acquisition_counts: pd.DataFrame, *, market: Market, min_ce
 
 
 def _orders_ahead(forecast: MarketForecast, *, conf_level: float = CONF_LEVEL) -> tuple[float, float, float]:
-    weeks = forecast.seasons.weeks(forecast.as_of_day, WEEKS_PER_YEAR)
-    model = forecast.market_model.model
-    expected, lower, upper = model.total_orders(forecast.patterns, weeks=weeks, conf_level=conf_level)
+    expected, lower, upper = forecast.next_year
     # the law is not quite true: what it was off once is what it may be off again
     off = norm.ppf((1 + conf_level) / 2) * expected * abs(forecast.tested.error if forecast.tested is not None else 0.0)
     return (
@@ -157,11 +185,12 @@ def _orders_ahead(forecast: MarketForecast, *, conf_level: float = CONF_LEVEL) -
     )
 
 
-def _activity(forecast: MarketForecast, *, months: int) -> pd.DataFrame:
-    """Return the share of a cohort that orders in each month after its own.
+def _activity(forecast: MarketForecast, *, months: int, grain: str) -> pd.DataFrame:
+    """Return the share of a cohort that orders in each period after its own.
 
-    Customers come, on average, in the middle of their month: the k-th month after it is the ages k − ½ to k + ½.
+    Customers come, on average, in the middle of their period: the k-th one after it is the ages k − ½ to k + ½.
     """
-    ages = range(1, months + 1)
-    periods = [((age - 0.5) * WEEKS_PER_MONTH, (age + 0.5) * WEEKS_PER_MONTH) for age in ages]
+    weeks = _WEEKS_IN[grain]
+    ages = range(1, min(max(int(months * WEEKS_PER_MONTH / weeks), 1), _MOST_AGES) + 1)
+    periods = [((age - 0.5) * weeks, (age + 0.5) * weeks) for age in ages]
     return forecast.market_model.model.activity(periods).assign(age=list(ages))[_NOTHING["activity"]]

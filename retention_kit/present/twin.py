@@ -1,7 +1,8 @@
 """The report's machine-readable twin: every headline and table as JSON, the same numbers as on the page."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from retention_kit import __version__
 from retention_kit.config import GROUP
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.group import GroupSheet
-from retention_kit.periods import label
-from retention_kit.present import formats, headlines
+from retention_kit.metrics.suppression import hide_small
+from retention_kit.models import Outlook
+from retention_kit.periods import date_of, label
+from retention_kit.present import formats, headlines, value
 from retention_kit.present.sentences import group_sentences, sentences
 from retention_kit.present.tables import Shown, table
 from retention_kit.writing import write_whole
@@ -20,8 +23,18 @@ from retention_kit.writing import write_whole
 FORMAT = 1
 
 
-def twin(sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the twin of a sheet as plain values; absent and hidden numbers are None."""
+def twin(
+    sheet: Sheet,
+    *,
+    data: str,
+    data_fingerprint: str,
+    findings: Sequence[dict[str, Any]],
+    outlook: Outlook | None = None,
+) -> dict[str, Any]:
+    """Return the twin of a sheet as plain values; absent and hidden numbers are None.
+
+    `ahead` is what is forecast of the customers, None where no outlook is given.
+    """
     return {
         "format": FORMAT,
         "market": sheet.market.code,
@@ -31,6 +44,7 @@ def twin(sheet: Sheet, *, data: str, data_fingerprint: str, findings: Sequence[d
         "in_short": sentences(sheet),
         "changed": _read(sheet),
         "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
+        "ahead": None if outlook is None else _ahead(outlook, min_cell=sheet.min_cell),
         "findings": list(findings),
         "settings": {
             "refund_policy": sheet.refund_policy,
@@ -64,17 +78,19 @@ def publish(
     data_fingerprint: str,
     findings: Sequence[dict[str, Any]],
     to: str = "",
+    outlook: Outlook | None = None,
     restated: pd.DataFrame | None = None,
 ) -> Shown:
     """Write the twin to a file, where one is named, and return where the numbers come from.
 
     Parameters
     ----------
+    outlook : what is forecast of the customers; told in the file where given.
     to : the file; empty writes nothing.
     restated : what moved since the last report, from `restatement.restated`; told in the file where given.
     """
     if to:
-        told = twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings)
+        told = twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings, outlook=outlook)
         told["restated"] = [] if restated is None else _rows(restated)
         write_whole({Path(to): to_json(told).encode()})
     facts = {
@@ -90,9 +106,17 @@ def publish(
 
 
 def group_twin(
-    sheet: GroupSheet, *, data: str, data_fingerprint: str, findings: Sequence[dict[str, Any]]
+    sheet: GroupSheet,
+    *,
+    data: str,
+    data_fingerprint: str,
+    findings: Sequence[dict[str, Any]],
+    outlooks: Mapping[str, Outlook] | None = None,
 ) -> dict[str, Any]:
-    """Return the twin of the group's sheet as plain values; `headlines` are those no small market can be had from."""
+    """Return the twin of the group's sheet as plain values; `headlines` are those no small market can be had from.
+
+    `ahead` is what is forecast of each market's customers.
+    """
     return {
         "format": FORMAT,
         "market": GROUP,
@@ -102,17 +126,24 @@ def group_twin(
         "in_short": group_sentences(sheet),
         "hidden_markets": list(sheet.hidden),
         "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
+        "ahead": {code: _ahead(one, min_cell=sheet.min_cell) for code, one in (outlooks or {}).items()},
         "findings": list(findings),
     }
 
 
 def publish_group(
-    sheet: GroupSheet, *, data: str, data_fingerprint: str, findings: Sequence[dict[str, Any]], to: str = ""
+    sheet: GroupSheet,
+    *,
+    data: str,
+    data_fingerprint: str,
+    findings: Sequence[dict[str, Any]],
+    to: str = "",
+    outlooks: Mapping[str, Outlook] | None = None,
 ) -> Shown:
     """Write the group's twin to a file, where one is named, and return where the numbers come from."""
     if to:
-        text = to_json(group_twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings))
-        write_whole({Path(to): text.encode()})
+        told = {"data": data, "data_fingerprint": data_fingerprint, "findings": findings, "outlooks": outlooks}
+        write_whole({Path(to): to_json(group_twin(sheet, **told)).encode()})
     facts = {
         "Markets": ", ".join(sheet.names.values()),
         "Too small to show": ", ".join(sheet.hidden) or "none",
@@ -128,6 +159,33 @@ def publish_group(
 def _provenance(facts: dict[str, str]) -> Shown:
     frame = pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()})
     return table(frame, name="provenance", caption="Where these numbers come from", left=["Fact", "Value"])
+
+
+def _ahead(outlook: Outlook, *, min_cell: int) -> dict[str, Any]:
+    """Return what is forecast of a market's customers as plain values; a forecast that is withheld has none."""
+    forecast, test = outlook.forecast, outlook.forecast.tested
+    orders = outlook.orders_ahead
+    ends = None if orders is None else dict(zip(("value", "lower", "upper"), orders, strict=True))
+    tested = None
+    if test is not None:
+        numbers = ("weeks", "n_customers", "actual", "forecast", "lower", "upper", "last_period", "steady_ratio")
+        tested = {name: getattr(test, name) for name in numbers} | {"holds": bool(test.holds)}
+        buckets = hide_small(test.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
+        tested |= {"split": date_of(test.split_day).isoformat(), "by_repeat_orders_before": _rows(buckets)}
+    return {
+        "in_short": value.sentences(outlook),
+        "law": forecast.law,
+        "withheld": forecast.withheld or None,
+        "orders_in_the_next_year": ends,
+        "still_customers": None if orders is None else outlook.n_still,
+        "horizon_weeks": outlook.horizon_weeks,
+        "yearly_rate": outlook.yearly_rate,
+        "worth_of_a_new_customer": None if outlook.worth is None else asdict(outlook.worth),
+        "acquisition_cost": outlook.acquisition_cost,
+        "payback": _rows(outlook.payback),
+        "retention": _rows(outlook.activity),
+        "back_test": tested,
+    }
 
 
 def _read(sheet: Sheet) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 Each function takes what `models` returned; where a forecast is withheld it says so, and shows nothing of it.
 """
 
+from collections.abc import Mapping
+
 import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
@@ -14,10 +16,25 @@ from retention_kit.models import LAWS, BackTest, MarketForecast, Outlook, concen
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines
 from retention_kit.present.figures import _ABOVE_THE_POINTS, _COUNT, _SHARE, _from_zero, _nothing, _told, panels
+from retention_kit.present.languages import N_, _
 from retention_kit.present.tables import Shown, table
 
 _ALIVE = {0.0: "under 20%", 0.2: "20% to 40%", 0.4: "40% to 60%", 0.6: "60% to 80%", 0.8: "80% and more"}
 _HIDDEN = "hidden"
+_ORDER_IN_EACH = {
+    "day": N_("Customers who order on each day after their first"),
+    "week": N_("Customers who order in each week after their first"),
+    "month": N_("Customers who order in each month after their first"),
+    "quarter": N_("Customers who order in each quarter after their first"),
+    "year": N_("Customers who order in each year after their first"),
+}
+_AGES_IN = {
+    "day": N_("age, in days since the day of the first order"),
+    "week": N_("age, in weeks since the week of the first order"),
+    "month": N_("age, in months since the month of the first order"),
+    "quarter": N_("age, in quarters since the quarter of the first order"),
+    "year": N_("age, in years since the year of the first order"),
+}
 
 
 def in_short(outlook: Outlook) -> Shown:
@@ -141,14 +158,14 @@ def parameters(forecast: MarketForecast) -> Shown:
 
 
 def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figure:
-    """Return the share of customers who order in each month after their first: observed, and as the model has it.
+    """Return the share of customers who order in each period after their first: observed, and as the model has it.
 
     Parameters
     ----------
-    pooled_retention : the sheet's table of that name, with grain 'month'.
+    pooled_retention : the sheet's table of that name, with the outlook's grain.
     """
     market = outlook.forecast.market
-    title = "Customers who order in each month after their first"
+    title = _(_ORDER_IN_EACH[outlook.grain])
     seen = pooled_retention[(pooled_retention["age"] >= 1) & ~pooled_retention["hidden"]]
     ahead = outlook.activity
     if ahead.empty or seen.empty:
@@ -161,7 +178,7 @@ def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figu
     _from_zero(axes, upper=max(seen["upper"].max(), ahead["upper"].max()))
     axes.yaxis.set_major_formatter(_SHARE)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="age, in months since the month of the first order")
+    axes.set(xlabel=_(_AGES_IN[outlook.grain]))
     axes.set_title(title)
     axes.legend(**{**_ABOVE_THE_POINTS, "loc": "upper right"})
     told = "; ".join(
@@ -203,10 +220,14 @@ def worth_beside(outlook: Outlook, sheet: Sheet) -> Shown:
     """Return the worth of a customer by the simple formula and by the model, and why they differ."""
     caption = "What a customer is worth"
     worth = outlook.worth
-    simple, less_cost = sheet.headlines["clv_simple"], sheet.headlines["cltv"]
+    simple = [
+        ("clv_simple", "Simple: order value × frequency × lifespan"),
+        ("cltv", "Simple, less acquisition cost (CLTV)"),
+    ]
     rows = [
-        _worth_row("Simple: order value × frequency × lifespan", headlines.shown(simple), "none", simple.note),
-        _worth_row("Simple, less acquisition cost (CLTV)", headlines.shown(less_cost), "none", less_cost.note),
+        _worth_row(formula, headlines.shown(sheet.headlines[name]), "none", sheet.headlines[name].note)
+        for name, formula in simple
+        if name in sheet.headlines  # the group has no money of several currencies
     ]
     if worth is None:
         rows.append(_worth_row("Model, a new customer", formats.ABSENT, "", outlook.notes.get("worth", "")))
@@ -227,6 +248,50 @@ def worth_beside(outlook: Outlook, sheet: Sheet) -> Shown:
         "customers differ, so that those who stay longest are expected to go on, and stops at its horizon."
     )
     return table(pd.DataFrame(rows), name="worth", caption=caption, notes=[why], left=["Formula", "Of what"])
+
+
+def markets_ahead(outlooks: Mapping[str, Outlook]) -> Shown:
+    """Return what is forecast of the customers of each market, money in its own currency.
+
+    Parameters
+    ----------
+    outlooks : by market, from `models.kept_outlooks`.
+    """
+    columns = [
+        _("Market"),
+        _("Order days expected in the next year"),
+        _("95% interval"),
+        _("Worth of a new customer"),
+        _("95% interval of the worth"),
+        _("Back-test, off by"),
+    ]
+    rows = []
+    for one in outlooks.values():
+        orders, worth, test = one.orders_ahead, one.worth, one.forecast.tested
+        ahead = (formats.ABSENT, "") if orders is None else (formats.count(orders[0]), _between(*orders[1:]))
+        bought = (formats.ABSENT, "")
+        if worth is not None:
+            bought = (_money(worth.value, one), _from_to(_money(worth.lower, one), _money(worth.upper, one)))
+        off = formats.ABSENT if test is None else _signed(test.error)
+        rows.append((one.forecast.market.name, *ahead, *bought, off))
+    withheld = [one.forecast.withheld for one in outlooks.values() if one.forecast.withheld]
+    notes = [
+        _(
+            "Worth: of the next {weeks} weeks, less {rate} a year; gross margin where one is stated, else revenue."
+        ).format(weeks=formats.count(one.horizon_weeks), rate=_rate(one))
+        for one in list(outlooks.values())[:1]
+    ]
+    caption = _("What customers will order, and what one is worth")
+    frame = pd.DataFrame(rows, columns=columns)
+    return table(frame, name="markets-ahead", caption=caption, notes=[*notes, *withheld], left=[_("Market")])
+
+
+def _between(lower: float, upper: float) -> str:
+    return _from_to(formats.count(lower), formats.count(upper))
+
+
+def _from_to(lower: str, upper: str) -> str:
+    return _("{lower} to {upper}").format(lower=lower, upper=upper)
 
 
 def still_customers(outlook: Outlook, *, min_cell: int) -> Shown:
@@ -341,7 +406,7 @@ def _orders_ahead(outlook: Outlook) -> str:
         return forecast.withheld
     expected, lower, upper = outlook.orders_ahead
     n = forecast.patterns.n_customers
-    still = float((outlook.predictions["alive"] * outlook.predictions["n_customers"]).sum())
+    still = outlook.n_still
     return (
         f"{forecast.market.name}: the {formats.count(n)} customers of today are expected to order on "
         f"{formats.count(expected)} days in the next year (95% interval {formats.count(lower)} to "

@@ -198,3 +198,23 @@ def test_without_a_model_the_page_says_why(sample_counts, purchases):
     assert value.laws(models.laws_compared(alone, lost, holdout_weeks=26)).text.endswith(
         "no law could be fitted to this market alone"
     )
+
+
+def test_markets_stand_side_by_side_each_in_its_own_money(sample_counts, denmark_ahead, withheld):
+    shown = value.markets_ahead({"DK": denmark_ahead, "XX": withheld})
+    told = shown.text.replace("\xa0", " ")
+    assert "Denmark                                6,552 6,145 to 6,959            DKK 1,303.44" in told
+    assert told.count("the forecast is withheld") == 1
+    assert "Worth: of the next 104 weeks, less 10% a year" in told
+    assert value.markets_ahead({}).text.startswith("What customers will order, and what one is worth")
+
+
+def test_a_figure_of_weeks_says_weeks(sample_counts, forecast):
+    here = sample_counts.of("DK")
+    weekly = models.outlook(forecast, here.rfm_counts, here.acquisition_counts, grain="week", **TERMS)
+    pooled = company.sheet_of(here).tables["pooled_retention"]
+    figure = value.retention_forecast(pooled, weekly)
+    assert figure.axes[0].get_title(loc="left") + figure.axes[0].get_title() == (
+        "Customers who order in each week after their first"
+    )
+    assert figure.axes[0].get_xlabel() == "age, in weeks since the week of the first order"
