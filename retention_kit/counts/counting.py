@@ -183,7 +183,7 @@ class Counted:
                 found=f"orders in {', '.join(self.markets)}",
                 to_try="another market, or a later as_of",
             )
-        tables = {name: table[table["market"] == market].reset_index(drop=True) for name, table in self.tables.items()}
+        tables = store.rows_of(self.tables, market)
         if market == GROUP and not self._one_money:
             tables = {
                 name: table.drop(columns=[column for column in table if column.endswith(_MONEY_SUFFIX)])

@@ -37,7 +37,7 @@ class Purchases:
 
     def of(self, market: str) -> dict[str, pd.DataFrame]:
         """Return the tables of one market."""
-        return {name: table[table["market"] == market].reset_index(drop=True) for name, table in self.tables.items()}
+        return store.rows_of(self.tables, market)
 
 
 def purchase_counts(source: Source, *, as_of: str, holdout_weeks: int) -> Purchases:

@@ -65,7 +65,7 @@ def table(
     """
     shown_as = {column: (titles or {}).get(column) or _(column) for column in frame}
     right = [column for column in frame if column not in left]
-    shown = GT(frame, id=name).tab_header(title=caption).cols_align("right", columns=right)
+    shown = GT(frame.astype(object), id=name).tab_header(title=caption).cols_align("right", columns=right)
     shown = shown.cols_align("left", columns=list(left))
     shown = shown.cols_label(cases=shown_as)
     for note in notes:

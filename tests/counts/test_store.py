@@ -10,6 +10,7 @@ import pytest
 
 from retention_kit import counts, ingest
 from retention_kit.counts import counting, store
+from retention_kit.ingest import Findings
 
 ASKED = {"as_of": "2024-07-01", "grains": ["month"]}
 
@@ -113,7 +114,7 @@ def _empty(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_cut, _empty, Path.unlink], ids=["cut", "emptied", "gone"])
-@pytest.mark.parametrize("name", ["cohort_counts.parquet", "findings.json"])
+@pytest.mark.parametrize("name", ["tables.arrow", "tables.json"])
 def test_a_damaged_store_is_counted_again(source, project, damage, name):
     known = counts.counted(source, **ASKED)
     damage(kept(project)[0] / name)
@@ -122,7 +123,7 @@ def test_a_damaged_store_is_counted_again(source, project, damage, name):
 
 def test_a_damaged_store_is_counted_again_only_once(source, project, never_counted):
     known = counts.counted(source, **ASKED)
-    _cut(kept(project)[0] / "order_counts.parquet")
+    _cut(kept(project)[0] / "tables.arrow")
     counts.counted(source, **ASKED)
     never_counted()
     same(counts.counted(source, **ASKED), known)
@@ -130,7 +131,7 @@ def test_a_damaged_store_is_counted_again_only_once(source, project, never_count
 
 def test_a_store_that_lost_a_file_is_counted_again_only_once(source, project, never_counted):
     known = counts.counted(source, **ASKED)
-    (kept(project)[0] / "order_counts.parquet").unlink()
+    (kept(project)[0] / "tables.arrow").unlink()
     counts.counted(source, **ASKED)
     never_counted()
     same(counts.counted(source, **ASKED), known)
@@ -166,3 +167,27 @@ def test_counts_that_are_not_kept_keep_nothing_that_is_made_of_them(source):
     counted.kept(customers, of="DK")
     counted.kept(customers, of="DK")
     assert made == ["DK", "DK"]
+
+
+def test_a_market_read_alone_is_the_market_of_all(source, project):
+    fresh = counts.count(source, **ASKED)
+    assert isinstance(fresh.tables, dict)
+    counts.counted(source, **ASKED)
+    kept_tables = counts.counted(source, **ASKED)
+    assert isinstance(kept_tables.tables, store.KeptTables)
+    for market in ("DK", "ALL"):
+        for name, table in fresh.of(market).tables.items():
+            pd.testing.assert_frame_equal(kept_tables.of(market).tables[name], table)
+
+
+def test_tables_are_kept_whatever_the_order_of_their_markets(tmp_path):
+    mixed = pd.DataFrame({"market": ["NL", "DK", "NL"], "n": [1, 2, 3]})
+    tables = {"mixed": mixed, "empty": mixed.head(0), "bare": mixed[["n"]], "sorted": mixed.sort_values("market")}
+    store.write(tmp_path / "kept", {name: table.reset_index(drop=True) for name, table in tables.items()}, Findings())
+    found, _ = store.read(tmp_path / "kept")
+    assert list(found) == list(tables)
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(found[name], table.reset_index(drop=True))
+    of_market = {name: found._of(name, "NL")["n"].tolist() for name in ("mixed", "empty", "sorted")}
+    assert of_market == {"mixed": [1, 3], "empty": [], "sorted": [1, 3]}
+    assert found._of("sorted", "JP").empty
