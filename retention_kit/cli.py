@@ -208,6 +208,14 @@ def metrics(
     type=click.Path(path_type=Path),
     help="Folder of the reports; reports/ for the sample, reports/<data> for other data, where not given.",
 )
+@click.option(
+    "--format",
+    "formats",
+    default="html,json",
+    show_default=True,
+    metavar="LIST",
+    help="Also csv and parquet, a file for each table in <market>.tables/; xlsx; pdf, which Chromium prints.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Markets at a time; the number of cores where not given.")
 @click.option(
     "--resume/--force",
@@ -227,6 +235,7 @@ def report(
     notebook: Path | None,
     parameters: tuple[tuple[str, str], ...],
     out: Path | None,
+    formats: str,
     workers: int | None,
     resume: bool,
     shard: str,
@@ -246,6 +255,7 @@ def report(
       retention-kit report
       retention-kit report --data mycompany --as-of 2026-01-01 --market DK --out /srv/reports
       retention-kit report -p grain week
+      retention-kit report --format html,json,xlsx,pdf
       retention-kit report --notebook notebooks/mine.ipynb -p horizon_days 60
       retention-kit report --resume                      only what an earlier call did not come to
       retention-kit report --shard 2/5 --out /srv/all    then, once: retention-kit index /srv/all
@@ -254,6 +264,7 @@ def report(
     from retention_kit.config import GROUP, project_root
 
     root = project_root()
+    asked_formats = run.asked_formats(formats)
     source = _source(**data)
     asked_as_of = _asked_as_of(source, as_of)
     of_group = None if notebook else _found(root / "notebooks" / "group_report.ipynb")
@@ -305,6 +316,7 @@ def report(
                 data_fingerprint=fingerprint,
                 shard=shard,
             )
+        run.export(folder, _markets_of_files(runs, results), formats=asked_formats)
         if results and not shard:
             run.join(folder, results)
     if not quiet and not json_log:
@@ -319,6 +331,12 @@ def _forecast(counted: Any, holdout_weeks: int | None) -> None:
 
         facts = {"markets": counted.of_group(), "as_of": counted.as_of, "min_cell": counted.source.min_cell}
         counted.kept(kept_forecasts, holdout_weeks=holdout_weeks, **facts)
+
+
+def _markets_of_files(runs: Sequence[Any], results: Sequence[Any]) -> list[str]:
+    """Return the markets whose reports are of this call, made now or found made: not those that failed."""
+    failed = {result.market for result in results if result.status != "fresh"}
+    return [run.market for run in runs if run.market not in failed]
 
 
 def _earlier(code: str, folder: Path, declared: Any) -> dict[str, str]:

@@ -109,6 +109,12 @@ def test_a_market_is_asked_for_once(refused):
     )
 
 
+def test_an_unknown_format_names_the_near_miss(refused):
+    assert refused(*AS_OF, "--format", "html,xslx", exit_code=2) == (
+        "There is no format 'xslx'.\n  found: 'html', 'json', 'csv', 'parquet', 'xlsx', 'pdf'\n  try:   'xlsx'"
+    )
+
+
 def test_without_an_as_of_there_is_nothing_to_observe(refused):
     assert refused(exit_code=2) == (
         "The data 'shop' name no as_of, and none is given.\n"
@@ -473,6 +479,10 @@ def test_a_report_of_all_markets_lies_beside_those_of_each(with_notebooks, tmp_p
 
 def test_the_report_of_all_markets_can_be_asked_for_alone(with_notebooks, tmp_path):
     shop, out = with_notebooks, tmp_path / "reports"
-    result = called("report", "--data", str(shop), *AS_OF, "--out", str(out), "--market", "ALL")
+    asked = ["report", "--data", str(shop), *AS_OF, "--out", str(out), "--market", "ALL"]
+    result = called(*asked, "--format", "html,json,csv,xlsx")
     assert result.exit_code == 0, result.output
+    assert {"ALL.html", "ALL.json", "ALL.tables", "ALL.xlsx"} < {path.name for path in out.iterdir()}
+    assert called(*asked, "--resume").exit_code == 0
+    assert not {"ALL.tables", "ALL.xlsx"} & {path.name for path in out.iterdir()}
     assert "How do our markets compare?" in (out / "ALL.html").read_text(encoding="utf-8")

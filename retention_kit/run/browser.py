@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ VARIABLE = "RETENTION_KIT_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "msedge")
 """What the program is called, here and there."""
 
-_MARGINS = {"top": "16mm", "bottom": "16mm", "left": "14mm", "right": "14mm"}
+MARGINS = {"top": "16mm", "bottom": "16mm", "left": "14mm", "right": "14mm"}
+"""Of a printed page."""
 
 
 def program() -> str:
@@ -81,30 +82,33 @@ def can_print() -> None:
         pass
 
 
-def print_pages(pages: Mapping[Path, Path]) -> None:
-    """Print pages as PDF: A4, tagged for who cannot see it, its sections as an outline; nothing is asked of a network.
+def printed(pages: Iterable[Path]) -> dict[Path, bytes]:
+    """Return pages as PDF: A4, tagged for who cannot see it, its sections as an outline; nothing is asked of a network.
 
     Parameters
     ----------
-    pages : the PDF to write, by the page's HTML file; both absolute.
+    pages : HTML files, by their absolute paths.
 
     Raises
     ------
     UsageError : the package or the program is missing.
     KitError : a page could not be printed.
     """
+    with browser() as started:
+        return printed_by(started, pages)
+
+
+def printed_by(started: Any, pages: Iterable[Path]) -> dict[Path, bytes]:
+    """Return pages as PDF, printed by a browser that is there; all else as of `printed`."""
     from playwright.sync_api import Error
 
-    with browser() as started:
-        context = started.new_context(offline=True, java_script_enabled=False)
-        for source, target in pages.items():
-            tab = context.new_page()
-            try:
-                tab.goto(source.as_uri())
-                tab.pdf(path=target, format="A4", margin=_MARGINS, print_background=True, tagged=True, outline=True)
-            except Error as why:
-                raise KitError(
-                    f"'{source.name}' could not be printed.", to_try="open it in a browser and print it from there"
-                ) from why
-            finally:
-                tab.close()
+    found, tab = {}, started.new_context(offline=True, java_script_enabled=False).new_page()
+    for page in pages:
+        try:
+            tab.goto(page.as_uri())
+            found[page] = tab.pdf(format="A4", margin=MARGINS, print_background=True, tagged=True, outline=True)
+        except Error as why:
+            raise KitError(
+                f"'{page.name}' could not be printed.", to_try="open it in a browser and print it from there"
+            ) from why
+    return found

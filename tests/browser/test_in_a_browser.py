@@ -1,9 +1,12 @@
 """Every page as a reader has it: asked of Chromium, of axe, of the keyboard, of a phone and of paper."""
 
 import csv
+from pathlib import Path
 
 import pytest
 from opened import PAGES, PHONE, TURNED, WIDE, Opened
+
+from retention_kit.run.browser import printed_by
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -175,3 +178,9 @@ def test_a_page_without_scripts_is_whole(opened: dict[str, Opened], chromium) ->
     assert tab.locator("#active-base thead th").first.inner_text() == "Period"
     assert tab.locator("thead button").count() == 0
     context.close()
+
+
+def test_a_report_is_printed_with_tags_outline_and_language(reports: dict[str, Path], chromium) -> None:
+    (pdf,) = printed_by(chromium, [reports["report-nl"]]).values()
+    for part in (b"/StructTreeRoot", b"/Marked true", b"/Outlines", b"/Lang (nl)", b"/Alt"):
+        assert part in pdf, part
