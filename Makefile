@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-browser test-engines bench bench-reports bench-models bench-coverage lab notebooks sample lint format clean
+.PHONY: help setup reports test test-browser test-engines bench bench-reports bench-models bench-coverage lab notebooks i18n sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +10,7 @@ ROOMS := retention_kit.counts,retention_kit.metrics,retention_kit.present.figure
 WARM := JUPYTER_DEFAULT_PROVISIONER_NAME=retention-kit RETENTION_KIT_WARM_MODULES=$(ROOMS)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything in it (the other targets do this by themselves)
 
@@ -61,6 +61,9 @@ lab: $(READY) ## open JupyterLab on the explorer's notebook
 
 notebooks: $(READY) ## run the notebooks on the sample and store their outputs
 	@$(BIN)/python -m retention_kit.run.stored notebooks/*.ipynb
+
+i18n: $(READY) ## find every message, merge it into each language's catalog, compile and check them
+	@$(BIN)/python -m retention_kit.present.catalogs
 
 sample: $(READY) ## write the simulated sample again
 	@$(BIN)/retention-kit sample

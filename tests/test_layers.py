@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "present": {"errors", "messages", "config", "periods", "metrics", "models", "actions", "writing"},
     "run": {"errors", "messages", "config", "writing"},
 }
-WORDS = {"retention_kit.present.languages", "retention_kit.present.formats"}
+WORDS = {f"retention_kit.present.{name}" for name in ("languages", "formats", "prose")}
 """What every room that makes pages may say things with; no analysis."""
 
 ENGINES = {"duckdb", "sqlglot", "pyspark", "psycopg"}

@@ -4,7 +4,8 @@
     python -m retention_kit.present.catalogs missing nl          what Dutch lacks, as JSON to be filled
     python -m retention_kit.present.catalogs fill nl FILE        put translations into the Dutch catalog
 
-`locale/terms.toml` says how each country calls the terms of the trade; a translation that calls them otherwise is refused.
+`locale/terms.toml` says how each country calls the terms of the trade; a translation that calls them otherwise is
+refused.
 """
 
 import ast
@@ -101,7 +102,8 @@ def update(language: str, *, found: Catalog | None = None) -> Catalog:
     known = catalog_of(language) if language in languages() else Catalog(locale=language)
     catalog = Catalog(
         locale=language, project="retention-kit", version=__version__, creation_date=_NEVER, revision_date=_NEVER,
-        last_translator="", language_team="", fuzzy=False,
+        header_comment=f"# {language}: how retention-kit says it. `make i18n` merges what is new; see catalogs.py.",
+        msgid_bugs_address="none", last_translator="none", language_team="none", fuzzy=False,
     )  # fmt: skip
     for entry in found:
         if entry.id:
@@ -116,7 +118,7 @@ def update(language: str, *, found: Catalog | None = None) -> Catalog:
                 auto_comments=entry.auto_comments,
                 flags=entry.flags,
                 context=entry.context,
-            ).flags.discard("python-format")
+            )
     _write(language, catalog)
     return catalog
 
@@ -220,6 +222,8 @@ def _place(language: str) -> Path:
 def _write(language: str, catalog: Catalog) -> None:
     """Write a catalog and, beside it and after it, the same compiled."""
     place, text, compiled = _place(language), BytesIO(), BytesIO()
+    for entry in catalog:
+        entry.flags.discard("python-format")  # Babel takes "95% interval" for one
     write_po(text, catalog, width=100, include_lineno=False, ignore_obsolete=True)
     write_mo(compiled, catalog)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -286,10 +290,12 @@ def _messages() -> Iterator[Found]:
     for path in sorted(_PACKAGE.rglob("*.j2")):
         yield from _of_template(path, where=path.relative_to(root).as_posix())
     for name, metric in METRICS.items():
-        yield Found(metric.definition, f"retention_kit: {name}", (f"definition of the metric {name}",))
-        yield Found(metric.unit, f"retention_kit: {name}", (f"unit of the metric {name}",))
+        where = metric.function.__module__.replace(".", "/") + ".py"
+        yield Found(metric.definition, where, (f"definition of the metric {name}",))
+        yield Found(metric.unit, where, (f"unit of the metric {name}",))
     for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
-        yield from _of_notebook(path)
+        if "language: str" in path.read_text(encoding="utf-8"):  # it makes reports
+            yield from _of_notebook(path)
 
 
 def _of_python(source: str, *, where: str) -> Iterator[Found]:

@@ -128,10 +128,10 @@ def language_of(language: str) -> Language:
     locale = locale_of(language)
     name = _catalog_of(locale)
     counting = _Counting()
-    if name == ENGLISH:
+    translations = None if name == ENGLISH else _translations(name)
+    if translations is None:
         spoken = locale if locale.language == ENGLISH else Locale(ENGLISH)
         return Language(language, ENGLISH, spoken, _gettext.NullTranslations(), counting.missing)
-    translations = _gettext.GNUTranslations(BytesIO(_compiled(CATALOGS / name / "LC_MESSAGES" / f"{DOMAIN}.po")))
     translations.add_fallback(counting)
     return Language(language, name, locale, translations, counting.missing)
 
@@ -225,6 +225,12 @@ def _catalog_of(locale: Locale) -> str:
     parts = [(script, territory), (script,), (territory,), ()]
     names = ["_".join(filter(None, (locale.language, *more))) for more in parts]
     return next((name for name in names if name in available()), ENGLISH)
+
+
+def _translations(name: str) -> _gettext.GNUTranslations | None:
+    """Return the messages of a catalog; None where it was begun, and nothing is translated yet."""
+    found = _gettext.GNUTranslations(BytesIO(_compiled(CATALOGS / name / "LC_MESSAGES" / f"{DOMAIN}.po")))
+    return found if len(found._catalog) > 1 else None
 
 
 def _compiled(po: Path) -> bytes:

@@ -22,9 +22,9 @@ class Piece:
 
 
 def pieces(markdown: str) -> Iterator[Piece]:
-    """Yield the parts of a Markdown text in their order: each heading, paragraph and item of a list by itself.
+    r"""Yield the parts of a Markdown text in their order: each heading, paragraph and item of a list by itself.
 
-    >>> [(piece.mark, piece.text) for piece in pieces("## A title\\n\\nTwo\\nlines.\\n- one\\n- two") if piece.text]
+    >>> [(piece.mark, piece.text) for piece in pieces("## A title\n\nTwo\nlines.\n- one\n- two") if piece.text]
     [('## ', 'A title'), ('', 'Two lines.'), ('- ', 'one'), ('- ', 'two')]
     """
     mark, lines, in_code = "", [], False
@@ -47,10 +47,10 @@ def pieces(markdown: str) -> Iterator[Piece]:
 
 
 def translated(markdown: str, translate: Callable[[str], str]) -> str:
-    """Return a Markdown text with each part of its prose translated, its marks, code and tables as they are.
+    r"""Return a Markdown text with each part of its prose translated, its marks, code and tables as they are.
 
-    >>> translated("# Hello\\n\\nTo the\\nworld.", {"Hello": "Hallo", "To the world.": "Aan de wereld."}.get)
-    '# Hallo\\n\\nAan de wereld.'
+    >>> translated("# Hello\n\nTo the\nworld.", {"Hello": "Hallo", "To the world.": "Aan de wereld."}.get)
+    '# Hallo\n\nAan de wereld.'
     """
     told = [f"{piece.mark}{translate(piece.text)}" if piece.text else piece.written for piece in pieces(markdown)]
     return "\n".join(told[:-1])

@@ -8,8 +8,9 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
+from retention_kit.present.languages import locale_of
 from retention_kit.run import record
-from retention_kit.run.page import locale_of, rendered
+from retention_kit.run.page import rendered
 from retention_kit.writing import write_whole
 
 HEADLINES = (

@@ -12,11 +12,11 @@ from typing import Any
 import retention_kit
 from retention_kit import __version__
 from retention_kit.errors import UsageError, listed, shown
+from retention_kit.present.languages import locale_of
 from retention_kit.run import record
-from retention_kit.run.page import locale_of
 from retention_kit.run.parameters import Notebook, checked, read_notebook, without_paths
 
-_CODE = {".py", ".sql", ".j2", ".css", ".js", ".toml"}
+_CODE = {".py", ".sql", ".j2", ".css", ".js", ".toml", ".po"}
 _RESERVED = {
     "index",
     "run",
@@ -62,7 +62,8 @@ def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> dict[st
     ------
     UsageError : a parameter that is not declared, of another type, or not to be given; a language that is none.
     """
-    parameters = checked(source.parameters, {"market": run.market, **run.parameters})
+    spoken = {"language": run.language} if "language" in source.parameters else {}
+    parameters = checked(source.parameters, {"market": run.market, **spoken, **run.parameters})
     if parameters["market"] != run.market:
         raise UsageError(
             f"The report of '{run.market}' would show another market.",

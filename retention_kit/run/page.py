@@ -11,16 +11,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from babel import Locale, UnknownLocaleError
 from bs4 import BeautifulSoup
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 from traitlets.config import Config
 
-from retention_kit.errors import UsageError
+from retention_kit.present.languages import N_, _, locale_of, speaking
+from retention_kit.present.prose import translated
 from retention_kit.run.figures import safe_svg
 from retention_kit.run.tables import dress
 
@@ -30,18 +31,18 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri
 """What a browser may do for a page: show it, and run the one script whose hash follows."""
 
 WORDS = {
-    "skip": "Skip to the content",
-    "contents": "Contents",
-    "all_markets": "All markets",
-    "data": "Data:",
+    "skip": N_("Skip to the content"),
+    "contents": N_("Contents"),
+    "all_markets": N_("All markets"),
+    "data": N_("Data:"),
 }
 
 _LABELS = {
-    "data": "Data",
-    "as_of": "As of",
-    "kit_version": "retention-kit",
-    "notebook": "Notebook",
-    "sha256": "Its SHA-256",
+    "data": N_("Data"),
+    "as_of": N_("As of"),
+    "kit_version": N_("retention-kit"),
+    "notebook": N_("Notebook"),
+    "sha256": N_("Its SHA-256"),
 }
 
 _ACTIVE = [
@@ -79,7 +80,9 @@ def page(
     footer: Sequence[tuple[str, str]],
     data: str = "",
 ) -> str:
-    """Return the page of a notebook that ran, its title taken from the notebook's first heading.
+    """Return the page of a notebook that ran, its prose and title in the page's language.
+
+    The title is the notebook's first heading.
 
     Parameters
     ----------
@@ -88,6 +91,13 @@ def page(
     footer : label and value of what the page was made of.
     data : name of the data, for the page's head.
     """
+    with speaking(language):
+        return _page(node, market=market, name=name, language=language, footer=footer, data=data)
+
+
+def _page(
+    node: NotebookNode, *, market: str, name: str, language: str, footer: Sequence[tuple[str, str]], data: str
+) -> str:
     node, figures = _figures_apart(node)
     soup = BeautifulSoup(_fragment(node), "html.parser")
     _make_safe(soup)
@@ -103,13 +113,13 @@ def page(
     return rendered(
         "page.html.j2",
         language=language,
-        words=WORDS,
+        words={key: _(text) for key, text in WORDS.items()},
         market=market,
         name=name,
         title=title,
         contents=contents,
         fragment=Markup(fragment),
-        footer=footer,
+        footer=[(_(label), value) for label, value in footer],
         data=data,
     )
 
@@ -140,21 +150,6 @@ def rendered(template: str, *, language: str, **values: Any) -> str:
             **values,
         )
     )
-
-
-def locale_of(language: str) -> Locale:
-    """Return the locale of a BCP 47 language, such as `da-DK` or `zh-Hans-CN`.
-
-    Raises
-    ------
-    UsageError : no such language.
-    """
-    try:
-        return Locale.parse(language, sep="-")
-    except (ValueError, TypeError, UnknownLocaleError) as why:
-        raise UsageError(
-            f"'{language}' is not a language.", to_try="one such as 'en', 'nl-NL' or 'zh-Hans-CN'"
-        ) from why
 
 
 def shortened(text: str, most: int = _NAME_SHOWN) -> str:
@@ -192,9 +187,19 @@ def _hash(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
+class ProseTranslator(Preprocessor):
+    """Puts the prose of a notebook into the language that is spoken; the notebook itself stays as it is."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
+        """Return the cell with each heading, paragraph and item of its Markdown translated."""
+        if cell.cell_type == "markdown":
+            cell.source = translated(cell.source, _)
+        return cell, resources
+
+
 @cache
 def _exporter() -> HTMLExporter:
-    return HTMLExporter(
+    exporter = HTMLExporter(
         extra_template_basedirs=[str(TEMPLATE)],
         template_name="report",
         exclude_anchor_links=True,
@@ -208,6 +213,8 @@ def _exporter() -> HTMLExporter:
             }
         ),
     )
+    exporter.register_preprocessor(ProseTranslator(), enabled=True)
+    return exporter
 
 
 def _fragment(node: NotebookNode) -> str:

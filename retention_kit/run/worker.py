@@ -15,6 +15,7 @@ from typing import Any
 import nbformat
 
 from retention_kit.errors import KitError
+from retention_kit.present.languages import language_of
 from retention_kit.run.execution import RunError, executed
 from retention_kit.run.page import page, provenance
 from retention_kit.run.processes import FAILED
@@ -54,7 +55,7 @@ def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
         ran,
         market=job["market"],
         name=job["name"],
-        language=job["language"],
+        language=language_of(job["language"]).code,
         footer=provenance(made_of),
         data=made_of.get("data", ""),
     )
