@@ -75,7 +75,6 @@ def template() -> Catalog:
         entry = catalog.add(
             found.text, locations=[(found.where, 0)], auto_comments=found.comments, context=found.context
         )
-        entry.flags -= {"python-format"}  # a percent sign is one
         entry.flags |= {"python-brace-format"} if any(places(text) for text in _forms(found.text)) else set()
     return catalog
 

@@ -66,7 +66,6 @@ def test_messages_are_found_with_what_a_translator_is_told(found):
     assert found.get("{n} day").id == ("{n} day", "{n} days")
     assert found.get("Do customers come back?").locations[0][0] == "notebooks/market_report.ipynb"
     assert found.get("In which days they come back") is not None  # a notebook's code gives it to be shown
-    assert found.get("95% interval").flags == set()
 
 
 def test_a_new_message_is_merged_and_what_is_translated_stays(folder, found):
