@@ -57,19 +57,19 @@ def _code(rooms: tuple[str, ...] = ("retention_kit.ingest", "retention_kit.count
 
 
 class KeptTables(Mapping[str, pd.DataFrame]):
-    """Tables by name, read when they are asked for, of one market without those of all others."""
+    """Tables by name, read when they are first asked for; those of one market without the rows of all others."""
 
-    def __init__(self, kept: bytes, places: Mapping[str, list[list[Any]]]) -> None:
-        """Take the bytes of a file of tables, and where in it the rows of each market lie."""
+    def __init__(self, kept: bytes, places: Mapping[str, list[list[Any]]], market: str | None = None) -> None:
+        """Take the bytes of a file of tables, where in it the rows of each market lie, and whose rows to read."""
         self._kept = pa.py_buffer(kept)
         self._places = places
+        self._market = market
         self._read: dict[str, pd.DataFrame] = {}
 
     def __getitem__(self, name: str) -> pd.DataFrame:
-        """Return a table, of all markets."""
+        """Return a table."""
         if name not in self._read:
-            rows = [self._rows(place) for place in self._places[name]]
-            self._read[name] = _frame(pa.concat_tables(rows))
+            self._read[name] = self._all(name) if self._market is None else self._mine(name)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -80,26 +80,28 @@ class KeptTables(Mapping[str, pd.DataFrame]):
         """Return how many tables there are."""
         return len(self._places)
 
-    def of(self, market: str) -> dict[str, pd.DataFrame]:
-        """Return the rows of a market in each table."""
-        return {name: self._of(name, market) for name in self._places}
+    def of(self, market: str) -> "KeptTables":
+        """Return the tables with the rows of a market."""
+        return KeptTables(self._kept, self._places, market)
 
-    def _of(self, name: str, market: str) -> pd.DataFrame:
-        mine = [place for place in self._places[name] if place[0] == market]
+    def _all(self, name: str) -> pd.DataFrame:
+        return _frame(pa.concat_tables(self._rows(place) for place in self._places[name]))
+
+    def _mine(self, name: str) -> pd.DataFrame:
+        places = self._places[name]
+        mine = [place for place in places if place[0] == self._market]
         if mine:
             return _frame(self._rows(mine[0]))
-        table = self[name] if [place[0] for place in self._places[name]] == [None] else self._nothing(name)
-        return table[table["market"] == market].reset_index(drop=True)
-
-    def _nothing(self, name: str) -> pd.DataFrame:
-        return _frame(self._rows(self._places[name][0]).slice(0, 0))
+        # rows of markets that do not lie together, or rows of others only
+        table = self._all(name) if places[0][0] is None else _frame(self._rows(places[0]).slice(0, 0))
+        return table[table["market"] == self._market].reset_index(drop=True)
 
     def _rows(self, place: list[Any]) -> pa.Table:
         _, start, length = place
         return pa.ipc.open_stream(self._kept.slice(start, length)).read_all()
 
 
-def rows_of(tables: Mapping[str, pd.DataFrame], market: str) -> dict[str, pd.DataFrame]:
+def rows_of(tables: Mapping[str, pd.DataFrame], market: str) -> Mapping[str, pd.DataFrame]:
     """Return the rows of a market in each of some tables."""
     if isinstance(tables, KeptTables):
         return tables.of(market)
@@ -174,7 +176,7 @@ def _by_market(table: pd.DataFrame) -> list[tuple[str | None, pd.DataFrame]]:
 
 
 def _frame(rows: pa.Table) -> pd.DataFrame:
-    return rows.to_pandas(split_blocks=True)
+    return rows.to_pandas(split_blocks=True, use_threads=False)
 
 
 def _written_at(path: Path) -> float:

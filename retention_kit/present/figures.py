@@ -111,6 +111,19 @@ def house_style(language: str = "en") -> None:
         formatters["image/svg+xml"].for_type(Figure, svg)
 
 
+def rehearse() -> None:
+    """Draw a figure of everything once, for nobody: the first one loads fonts and fills caches."""
+    with mpl.rc_context(_STYLE):
+        figure, top, bottom = panels(2)
+        _heatmap(top, pd.DataFrame([[0.1, 0.2]]), pd.DataFrame([["10%", "20%"]]), cmap="cividis", limits=(0, 1), size=9)
+        bottom.errorbar([0, 1], [0.1, 0.2], yerr=[[0.1, 0.1], [0.1, 0.1]], marker="o", capsize=3, label="a label")
+        bottom.fill_between([0, 1], [0.1, 0.1], [0.2, 0.2], alpha=0.25)
+        bottom.yaxis.set_major_formatter(_SHARE)
+        bottom.set(title="A title", xlabel="a label")
+        bottom.legend(**_ABOVE_THE_POINTS)
+        svg(figure)
+
+
 def alt_text(figure: Figure) -> str:
     """Return what a figure shows, in words."""
     return figure.get_label() or _("a figure")

@@ -41,6 +41,7 @@ KERNEL = (
 FIRST_USES = ("pyarrow.parquet", "pyarrow.pandas_compat", "matplotlib.backends.backend_svg")
 """What pandas and matplotlib import when they are used for the first time."""
 
+_OURS = "retention_kit."
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _MOST_BYTES = 8 * 2**20
 _SECONDS_BETWEEN_LOOKS = 0.3
@@ -87,6 +88,8 @@ def _ended_with_parent() -> Iterator[None]:
 def warm_up(modules: Iterable[str], *, prepare: Iterable[str]) -> None:
     """Import modules as a kernel would, and call functions; what cannot be imported fails in the cell that needs it.
 
+    A module of the kit that has a function `rehearse` does there once what its first user would wait for.
+
     Parameters
     ----------
     prepare : `module:function` of what is to be done once, not by each child.
@@ -98,9 +101,13 @@ def warm_up(modules: Iterable[str], *, prepare: Iterable[str]) -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    importlib.import_module(name)
+                    module = importlib.import_module(name)
                 except Exception:
                     continue
+                if name.startswith(_OURS) and hasattr(module, "rehearse"):
+                    module.rehearse()
+        if "pandas" in sys.modules:  # of a few hundred rows, texts are looked at faster as Python's own
+            sys.modules["pandas"].set_option("mode.string_storage", "python")
         for entry in prepare:
             called(entry)
     finally:

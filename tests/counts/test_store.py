@@ -188,6 +188,6 @@ def test_tables_are_kept_whatever_the_order_of_their_markets(tmp_path):
     assert list(found) == list(tables)
     for name, table in tables.items():
         pd.testing.assert_frame_equal(found[name], table.reset_index(drop=True))
-    of_market = {name: found._of(name, "NL")["n"].tolist() for name in ("mixed", "empty", "sorted")}
+    of_market = {name: found.of("NL")[name]["n"].tolist() for name in ("mixed", "empty", "sorted")}
     assert of_market == {"mixed": [1, 3], "empty": [], "sorted": [1, 3]}
-    assert found._of("sorted", "JP").empty
+    assert found.of("JP")["sorted"].empty
