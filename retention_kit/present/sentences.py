@@ -3,6 +3,9 @@
 No sentence names a cause: nothing here was randomised.
 """
 
+from dataclasses import dataclass
+
+import pandas as pd
 from markupsafe import escape
 
 from retention_kit.config import GROUP
@@ -18,10 +21,56 @@ from retention_kit.present.words import asked, beside, units
 
 
 def in_short(sheet: Sheet) -> Shown:
-    """Return the answer to the report's question as a short list of sentences."""
-    told = sentences(sheet)
+    """Return the answer to the report's question: what changed and whether it matters, then a list of sentences."""
+    return _in_short(lead(sheet), sentences(sheet))
+
+
+def _in_short(first: str, told: list[str]) -> Shown:
+    """Return a sentence that a page puts into its head, and a list of others."""
+    head = f'<p class="rk-lead">{escape(first)}</p>' if first else ""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
-    return Shown(f'<ul class="rk-in-short">{items}</ul>', "\n".join(f"- {sentence}" for sentence in told))
+    text = [first] * bool(first) + [f"- {sentence}" for sentence in told]
+    return Shown(f'{head}<ul class="rk-in-short">{items}</ul>', "\n".join(text))
+
+
+def lead(sheet: Sheet) -> str:
+    """Return in a sentence or two how many stayed, whether that is a change, and how many customers it is about."""
+    base = where(sheet.tables["active_base"], rule="window").tail(1)
+    if base.empty or base["hidden"].any() or sheet.headlines["customer_retention_rate"].value is None:
+        return ""
+    change = _year_before(sheet)
+    facts = {
+        "rate": formats.percent(base["customer_retention_rate"].iloc[0]),
+        "period": formats.period(base["period"].iloc[0]),
+    }
+    if change is None:
+        return _(
+            "In {period} {rate} of the active customers stayed. There is no year before to hold it against."
+        ).format(**facts)
+    now = base.iloc[0]
+    lower, upper = (formats.decimal(end * 100, digits=1) for end in (change.lower, change.upper))
+    if change.lower <= 0 <= change.upper:
+        return _(
+            "In {period} {rate} of the active customers stayed. Against the year before nothing changed beyond chance: "
+            "the difference lies between {lower} and {upper} points."
+        ).format(**facts, lower=lower, upper=upper)
+    more = ngettext(
+        "In {period} {rate} of the active customers stayed, {points} points more than a year before, and beyond "
+        "chance: {n} customer more than at the rate of then.",
+        "In {period} {rate} of the active customers stayed, {points} points more than a year before, and beyond "
+        "chance: {n} customers more than at the rate of then.",
+        n := abs(round(change.difference * now["n_start"])),
+    )
+    less = ngettext(
+        "In {period} {rate} of the active customers stayed, {points} points less than a year before, and beyond "
+        "chance: {n} customer fewer than at the rate of then.",
+        "In {period} {rate} of the active customers stayed, {points} points less than a year before, and beyond "
+        "chance: {n} customers fewer than at the rate of then.",
+        n,
+    )
+    return (more if change.difference > 0 else less).format(
+        **facts, points=formats.points(change.difference), n=formats.count(n)
+    )
 
 
 def sentences(sheet: Sheet) -> list[str]:
@@ -53,20 +102,35 @@ def _retention(sheet: Sheet) -> str:
     )
 
 
-def _change(sheet: Sheet) -> str:
-    """Compare with the same period a year before; say nothing where chance alone may make the difference."""
+@dataclass(frozen=True)
+class _Change:
+    """The last retention rate against that of the same period a year before, and the row of then."""
+
+    difference: float
+    lower: float
+    upper: float
+    then: pd.Series
+
+
+def _year_before(sheet: Sheet) -> _Change | None:
+    """Return the difference from the same period a year before; None where one of them is not known."""
     a_year = {"quarter": 4, "month": 12, "year": 1, "week": 52, "day": 365}[sheet.base_grain]
     base = where(sheet.tables["active_base"], rule="window").tail(a_year + 1)
     if len(base) < a_year + 1 or sheet.headlines["customer_retention_rate"].value is None:
-        return ""
+        return None
     then, now = base.iloc[0], base.iloc[-1]
     if then["hidden"] or now["hidden"] or then["left_truncated"] or then["n_start"] == 0 or now["n_start"] == 0:
+        return None
+    found = difference_of_shares(now["n_retained"], now["n_start"], then["n_retained"], then["n_start"])
+    return _Change(*found, then=then)
+
+
+def _change(sheet: Sheet) -> str:
+    """Compare with the same period a year before; say nothing where chance alone may make the difference."""
+    change = _year_before(sheet)
+    if change is None or change.lower <= 0 <= change.upper:
         return ""
-    difference, lower, upper = difference_of_shares(
-        now["n_retained"], now["n_start"], then["n_retained"], then["n_start"]
-    )
-    if lower <= 0 <= upper:
-        return ""
+    then = change.then
     more = _(
         "That is {points} points more than a year before, in {period} ({rate}, {interval}, n {n}; "
         "difference {lower} to {upper} points)."
@@ -75,14 +139,14 @@ def _change(sheet: Sheet) -> str:
         "That is {points} points less than a year before, in {period} ({rate}, {interval}, n {n}; "
         "difference {lower} to {upper} points)."
     )
-    return (more if difference > 0 else less).format(
-        points=formats.points(difference),
+    return (more if change.difference > 0 else less).format(
+        points=formats.points(change.difference),
         period=formats.period(then["period"]),
         rate=formats.percent(then["customer_retention_rate"]),
         interval=formats.share_interval(then["lower"], then["upper"]),
         n=formats.count(then["n_start"]),
-        lower=formats.decimal(lower * 100, digits=1),
-        upper=formats.decimal(upper * 100, digits=1),
+        lower=formats.decimal(change.lower * 100, digits=1),
+        upper=formats.decimal(change.upper * 100, digits=1),
     )
 
 
@@ -224,10 +288,29 @@ def _worth(sheet: Sheet) -> str:
 
 
 def group_in_short(sheet: GroupSheet) -> Shown:
-    """Return the answer of the group's report as a short list of sentences."""
-    told = group_sentences(sheet)
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
-    return Shown(f'<ul class="rk-in-short">{items}</ul>', "\n".join(f"- {sentence}" for sentence in told))
+    """Return the answer of the group's report: where retention changed, then a list of sentences."""
+    return _in_short(group_lead(sheet), group_sentences(sheet))
+
+
+def group_lead(sheet: GroupSheet) -> str:
+    """Return in a sentence in which markets retention is another one than a year before, beyond chance."""
+    changes = sheet.tables["changes"]
+    sure = changes[changes["alarm"]]
+    if changes.empty:
+        return ""
+    if sure.empty:
+        return _("In no market did retention change beyond chance against the year before.")
+    named = [
+        _("{market} ({lower} to {upper} points)").format(
+            market=sheet.names[row.market],
+            lower=formats.decimal(row.lower * 100, digits=1),
+            upper=formats.decimal(row.upper * 100, digits=1),
+        )
+        for row in sure.itertuples()
+    ]
+    return _("Retention changed beyond chance against the year before in {markets}.").format(
+        markets=formats.listed(named)
+    )
 
 
 def group_sentences(sheet: GroupSheet) -> list[str]:

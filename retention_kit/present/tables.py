@@ -126,6 +126,22 @@ def definition_ledger(sheet: Sheet) -> Shown:
     )
 
 
+def glossary(sheet: Sheet | GroupSheet) -> Shown:
+    """Return each metric that the sheet's tables have as a column: its name in the files, its unit, its definition."""
+    columns = {column for rows in sheet.tables.values() for column in rows} | set(sheet.headlines)
+    rows = [
+        {N_("In the files"): name, N_("Unit"): _(metric.unit), N_("What it is"): _(metric.definition)}
+        for name, metric in METRICS.items()
+        if name in columns
+    ]
+    return table(
+        pd.DataFrame(rows),
+        name="glossary",
+        caption=_("Glossary: what the columns of the files beside this page hold"),
+        left=["In the files", "Unit", "What it is"],
+    )
+
+
 def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
     """Return where the active base came from and where it went, for the last closed periods."""
     base = where(sheet.tables["active_base"], rule=rule).tail(last)

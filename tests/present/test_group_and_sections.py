@@ -174,3 +174,14 @@ def test_a_market_s_twin_says_where_retention_changed(romania):
     found = twin.twin(romania, data="x", data_fingerprint="", findings=[])
     assert (found["changed"]["kind"], found["changed"]["at"]) == ("period", "2025-03")
     assert json.loads(twin.to_json(found)) == found
+
+
+def test_the_lead_of_all_markets_names_those_that_changed_beyond_chance(group):
+    changes = group.tables["changes"]
+    none, two = (replace(group, tables={**group.tables, "changes": changes.assign(alarm=alarm)})
+                 for alarm in (False, changes["market"].isin(["DK", "NL"])))  # fmt: skip
+    assert sentences.group_lead(none) == "In no market did retention change beyond chance against the year before."
+    told = sentences.group_lead(two)
+    assert told.startswith("Retention changed beyond chance against the year before in ")
+    assert all(group.names[code] in told for code in ("DK", "NL"))
+    assert "Romania" not in told

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from retention_kit.present import headlines
-from retention_kit.present.sentences import in_short, sentences
+from retention_kit.present.sentences import in_short, lead, sentences
 
 
 def base(sheet, **last) -> pd.DataFrame:
@@ -119,3 +119,39 @@ def test_names_are_escaped_in_the_page_and_plain_in_text(awkward_sheet, awkward)
     assert "<script>" not in shown.html
     assert f"- {awkward}: of the " in repr(shown)
     assert shown.html.count("<li>") == len(sentences(awkward_sheet))
+
+
+def test_the_lead_says_whether_there_is_a_change_and_of_how_many_customers(denmark):
+    # then, in 2024-Q4: 390 of 612 stayed, the sample's own
+    then = denmark.tables["active_base"].query("rule == 'window'").iloc[-5]
+    rate = then["n_retained"] / then["n_start"]
+    for kept, expected in ((0.9, "more"), (0.3, "fewer")):
+        told = lead(changed(denmark, n_start=1000, n_retained=1000 * kept, customer_retention_rate=kept))
+        points, customers = f"{abs(kept - rate) * 100:.1f}", f"{abs(kept - rate) * 1000:,.0f}"
+        word = "more" if kept > rate else "less"
+        assert told == (
+            f"In 2025-Q4 {kept:.1%} of the active customers stayed, {points} points {word} than a year before, and "
+            f"beyond chance: {customers} customers {expected} than at the rate of then."
+        )
+
+
+def test_the_lead_calls_nothing_a_change_that_chance_may_have_made(denmark):
+    then = denmark.tables["active_base"].query("rule == 'window'").iloc[-5]
+    same = {name: then[name] for name in ("n_start", "n_retained", "customer_retention_rate")}
+    assert lead(changed(denmark, **same)).startswith(
+        f"In 2025-Q4 {then['customer_retention_rate']:.1%} of the active customers stayed. Against the year before "
+        "nothing changed beyond chance: the difference lies between -"
+    )
+
+
+def test_the_lead_is_silent_where_the_base_is_hidden_and_alone_where_there_is_no_year_before(denmark):
+    assert lead(changed(denmark, hidden=True)) == ""
+    young = denmark.tables["active_base"].query("rule == 'window'").tail(3)
+    told = lead(replace(denmark, tables={**denmark.tables, "active_base": young}))
+    assert told.endswith("of the active customers stayed. There is no year before to hold it against.")
+
+
+def test_the_lead_stands_before_the_list(denmark):
+    shown = in_short(denmark)
+    assert shown.html.startswith(f'<p class="rk-lead">{escape(lead(denmark))}</p><ul class="rk-in-short"><li>')
+    assert shown.text.startswith(f"{lead(denmark)}\n- Denmark: of the ")

@@ -87,3 +87,12 @@ def test_the_metric_table_has_a_row_for_every_metric():
     for metric in METRICS.values():
         assert f"| `{metric.name}` | {metric.unit} | {metric.definition} |" in tables.metric_table()
         assert "|" not in metric.definition
+
+
+def test_the_glossary_defines_each_metric_that_is_a_column_of_the_files(denmark):
+    told = cells(tables.glossary(denmark).html)
+    for name in ("pooled_retention", "customer_retention_rate", "returned_share", "average_order_value"):
+        assert name in told
+        assert METRICS[name].definition in told
+        assert METRICS[name].unit in told
+    assert "win_back" not in told
