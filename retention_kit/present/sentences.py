@@ -50,10 +50,15 @@ def lead(sheet: Sheet) -> str:
     now = base.iloc[0]
     lower, upper = (formats.decimal(end * 100, digits=1) for end in (change.lower, change.upper))
     if change.lower <= 0 <= change.upper:
-        return _(
+        nothing = _(
             "In {period} {rate} of the active customers stayed. Against the year before nothing changed beyond chance: "
             "the difference lies between {lower} and {upper} points."
-        ).format(**facts, lower=lower, upper=upper)
+        )
+        in_part = _(
+            "In {period} {rate} of the active customers stayed. Against the year before all of them together did not "
+            "change beyond chance, the difference lies between {lower} and {upper} points; a part of them did."
+        )
+        return (nothing if sheet.reading.kind == "none" else in_part).format(**facts, lower=lower, upper=upper)
     more = ngettext(
         "In {period} {rate} of the active customers stayed, {points} points more than a year before, and beyond "
         "chance: {n} customer more than at the rate of then.",
@@ -293,24 +298,15 @@ def group_in_short(sheet: GroupSheet) -> Shown:
 
 
 def group_lead(sheet: GroupSheet) -> str:
-    """Return in a sentence in which markets retention is another one than a year before, beyond chance."""
-    changes = sheet.tables["changes"]
-    sure = changes[changes["alarm"]]
-    if changes.empty:
+    """Return in a sentence in which markets retention, or that of a part of the customers, changed beyond chance."""
+    changes, readings = sheet.tables["changes"], sheet.tables["readings"]
+    if changes.empty and readings.empty:
         return ""
-    if sure.empty:
+    sure = {*changes.loc[changes["alarm"], "market"], *readings.loc[readings["kind"] != "none", "market"]}
+    if not sure:
         return _("In no market did retention change beyond chance against the year before.")
-    named = [
-        _("{market} ({lower} to {upper} points)").format(
-            market=sheet.names[row.market],
-            lower=formats.decimal(row.lower * 100, digits=1),
-            upper=formats.decimal(row.upper * 100, digits=1),
-        )
-        for row in sure.itertuples()
-    ]
-    return _("Retention changed beyond chance against the year before in {markets}.").format(
-        markets=formats.listed(named)
-    )
+    named = formats.listed(name for code, name in sheet.names.items() if code in sure)
+    return _("Against the year before retention changed beyond chance in {markets}.").format(markets=named)
 
 
 def group_sentences(sheet: GroupSheet) -> list[str]:

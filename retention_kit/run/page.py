@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import platform
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 from traitlets.config import Config
 
+from retention_kit.present.formats import decimal
 from retention_kit.present.languages import N_, _, locale_of, speaking
 from retention_kit.present.prose import translated
 from retention_kit.run.figures import safe_svg
@@ -35,6 +38,7 @@ WORDS = {
     "contents": N_("Contents"),
     "all_markets": N_("All markets"),
     "data": N_("Data:"),
+    "made_of": N_("How this page was made"),
 }
 
 _LABELS = {
@@ -44,6 +48,13 @@ _LABELS = {
     "notebook": N_("Notebook"),
     "sha256": N_("Its SHA-256"),
 }
+_DETAILS = {
+    "parameters": N_("Parameters"),
+    "data_fingerprint": N_("Fingerprint of the data"),
+    "versions": N_("Versions"),
+    "seconds": N_("Made in"),
+}
+_VERSIONS = ("pandas", "duckdb", "numpy", "scipy", "matplotlib")
 
 _ACTIVE = [
     "script",
@@ -78,6 +89,7 @@ def page(
     name: str,
     language: str,
     footer: Sequence[tuple[str, str]],
+    details: Sequence[tuple[str, str]] = (),
     data: str = "",
 ) -> str:
     """Return the page of a notebook that ran, its prose and title in the page's language.
@@ -89,19 +101,24 @@ def page(
     node : the notebook with its outputs. Its HTML is made safe, not trusted; market and name are text.
     language : BCP 47, such as `da-DK`; written into the page after a check.
     footer : label and value of what the page was made of.
+    details : the same, folded.
     data : name of the data, for the page's head.
     """
     with speaking(language):
-        return _page(node, market=market, name=name, language=language, footer=footer, data=data)
+        told = {"footer": _worded(footer), "details": _worded(details), "data": data}
+        return _page(node, market=market, name=name, language=language, told=told)
 
 
-def _page(
-    node: NotebookNode, *, market: str, name: str, language: str, footer: Sequence[tuple[str, str]], data: str
-) -> str:
+def _worded(facts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(_(label), value) for label, value in facts]
+
+
+def _page(node: NotebookNode, *, market: str, name: str, language: str, told: Mapping[str, Any]) -> str:
     node, figures = _figures_apart(node)
     soup = BeautifulSoup(_fragment(node), "html.parser")
     _make_safe(soup)
     title = _title(soup, otherwise=as_title(name))
+    lead = _lead(soup)
     contents = _contents(soup)
     locale = locale_of(language)
     taken: set[str] = set()
@@ -117,10 +134,10 @@ def _page(
         market=market,
         name=name,
         title=title,
+        lead=lead,
         contents=contents,
         fragment=Markup(fragment),
-        footer=[(_(label), value) for label, value in footer],
-        data=data,
+        **told,
     )
 
 
@@ -133,6 +150,25 @@ def provenance(made_of: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return label and value of what a page was made of, for its footer."""
     shown = {**made_of, "sha256": str(made_of.get("sha256", ""))[:12]}
     return [(label, str(shown[key])) for key, label in _LABELS.items() if shown.get(key)]
+
+
+def details(made_of: Mapping[str, Any], *, seconds: float, language: str) -> list[tuple[str, str]]:
+    """Return label and value of how a page was made, for who wants to make it again.
+
+    Parameters
+    ----------
+    made_of : `parameters` by name, and `data_fingerprint` where it is known.
+    seconds : that the notebook ran.
+    language : of the page.
+    """
+    versions = {"Python": platform.python_version(), **{name: version(name) for name in _VERSIONS}}
+    shown = {
+        "parameters": ", ".join(f"{name} = {value!r}" for name, value in made_of.get("parameters", {}).items()),
+        "data_fingerprint": made_of.get("data_fingerprint", ""),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        "seconds": f"{decimal(seconds, digits=1, locale=str(locale_of(language)))} s",
+    }
+    return [(label, str(shown[key])) for key, label in _DETAILS.items() if shown[key]]
 
 
 def rendered(template: str, *, language: str, **values: Any) -> str:
@@ -273,6 +309,12 @@ def _title(soup: BeautifulSoup, *, otherwise: str) -> str:
     if around.name == "div" and not around.get_text(strip=True) and not around.find(True):
         around.decompose()
     return text or otherwise
+
+
+def _lead(soup: BeautifulSoup) -> str:
+    """Return the sentence that a notebook heads its answer with, which moves into the page's top; else empty."""
+    found = soup.find(class_="rk-lead")
+    return found.extract().get_text(" ", strip=True) if found else ""
 
 
 def _contents(soup: BeautifulSoup) -> list[Heading]:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import nbformat
 from retention_kit.errors import KitError
 from retention_kit.present.languages import language_of
 from retention_kit.run.execution import RunError, executed
-from retention_kit.run.page import page, provenance
+from retention_kit.run.page import details, page, provenance
+from retention_kit.run.parameters import without_paths
 from retention_kit.run.processes import FAILED
 
 
@@ -45,18 +47,23 @@ def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
     twin_file = folder / "twin.json"
     if job["twin"]:
         parameters["twin"] = str(twin_file)
+    begun = time.monotonic()
     ran = executed(node, parameters, keep_failed=str(folder / FAILED))
+    seconds = time.monotonic() - begun
     twin = _twin(twin_file, market=job["market"]) if job["twin"] else {}
     made_of = {
         **job["made_of"],
-        **{key: twin[key] for key in ("data", "as_of", "kit_version") if key in twin},
+        **{key: twin[key] for key in ("data", "as_of", "kit_version", "data_fingerprint") if key in twin},
+        "parameters": without_paths(job["parameters"]),
     }
+    language = language_of(job["language"]).code
     html = page(
         ran,
         market=job["market"],
         name=job["name"],
-        language=language_of(job["language"]).code,
+        language=language,
         footer=provenance(made_of),
+        details=details(made_of, seconds=seconds, language=language),
         data=made_of.get("data", ""),
     )
     (folder / "page.html").write_text(html, encoding="utf-8")

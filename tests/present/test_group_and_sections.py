@@ -177,11 +177,14 @@ def test_a_market_s_twin_says_where_retention_changed(romania):
 
 
 def test_the_lead_of_all_markets_names_those_that_changed_beyond_chance(group):
-    changes = group.tables["changes"]
-    none, two = (replace(group, tables={**group.tables, "changes": changes.assign(alarm=alarm)})
-                 for alarm in (False, changes["market"].isin(["DK", "NL"])))  # fmt: skip
-    assert sentences.group_lead(none) == "In no market did retention change beyond chance against the year before."
-    told = sentences.group_lead(two)
-    assert told.startswith("Retention changed beyond chance against the year before in ")
-    assert all(group.names[code] in told for code in ("DK", "NL"))
-    assert "Romania" not in told
+    changes, readings = group.tables["changes"], group.tables["readings"]
+    calm = {"changes": changes.assign(alarm=False), "readings": readings.assign(kind="none")}
+    in_romania = changes.assign(alarm=changes["market"] == "RO")
+    in_brazil = readings.assign(kind=["age" if code == "BR" else "none" for code in readings["market"]])
+    assert sentences.group_lead(replace(group, tables={**group.tables, **calm})) == (
+        "In no market did retention change beyond chance against the year before."
+    )
+    changed = {"changes": in_romania, "readings": in_brazil}
+    assert sentences.group_lead(replace(group, tables={**group.tables, **changed})) == (
+        "Against the year before retention changed beyond chance in Romania and Brazil."
+    )

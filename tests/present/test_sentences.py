@@ -5,6 +5,7 @@ import company
 import pandas as pd
 import pytest
 
+from retention_kit.metrics.changes import NO_CHANGE
 from retention_kit.present import headlines
 from retention_kit.present.sentences import in_short, lead, sentences
 
@@ -138,10 +139,19 @@ def test_the_lead_says_whether_there_is_a_change_and_of_how_many_customers(denma
 def test_the_lead_calls_nothing_a_change_that_chance_may_have_made(denmark):
     then = denmark.tables["active_base"].query("rule == 'window'").iloc[-5]
     same = {name: then[name] for name in ("n_start", "n_retained", "customer_retention_rate")}
-    assert lead(changed(denmark, **same)).startswith(
+    calm = replace(changed(denmark, **same), reading=NO_CHANGE)
+    assert lead(calm).startswith(
         f"In 2025-Q4 {then['customer_retention_rate']:.1%} of the active customers stayed. Against the year before "
         "nothing changed beyond chance: the difference lies between -"
     )
+
+
+def test_the_lead_of_a_calm_whole_does_not_hide_that_a_part_changed(denmark):
+    then = denmark.tables["active_base"].query("rule == 'window'").iloc[-5]
+    same = {name: then[name] for name in ("n_start", "n_retained", "customer_retention_rate")}
+    told = lead(replace(changed(denmark, **same), reading=replace(denmark.reading, kind="age")))
+    assert "all of them together did not change beyond chance" in told
+    assert told.endswith(" points; a part of them did.")
 
 
 def test_the_lead_is_silent_where_the_base_is_hidden_and_alone_where_there_is_no_year_before(denmark):

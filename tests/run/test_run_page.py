@@ -1,15 +1,17 @@
 import base64
 import hashlib
+import platform
 import re
 
 import nbformat
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from demonstration import demonstration
 
 from retention_kit.errors import UsageError
 from retention_kit.run.figures import safe_svg
-from retention_kit.run.page import POLICY, page, provenance
+from retention_kit.run.page import POLICY, details, page, provenance
 
 
 def made(node: nbformat.NotebookNode, *, name: str = "Denmark", language: str = "en") -> str:
@@ -140,6 +142,27 @@ def test_a_name_is_cut_where_it_is_long_and_turns_nothing_round() -> None:
 
 def test_the_footer_says_what_the_page_was_made_of(soup: BeautifulSoup) -> None:
     assert soup.footer.get_text(" ", strip=True) == "Data sample As of 2026-01-01 Notebook market_report.ipynb"
+
+
+def test_a_page_says_how_it_was_made_where_that_is_asked_for() -> None:
+    made_of = {"parameters": {"market": "DK", "grain": "<week>"}, "data_fingerprint": "1f2e"}
+    told = details(made_of, seconds=1234.56, language="da-DK")
+    assert dict(told)["Made in"] == "1.234,6 s"
+    assert dict(told)["Versions"].startswith(f"Python {platform.python_version()}, pandas {pd.__version__}, duckdb ")
+    html = page(of_outputs(), market="DK", name="Denmark", language="en", footer=[], details=told)
+    rows = BeautifulSoup(html, "html.parser").select("footer details dl div")
+    assert [row.get_text(" ", strip=True) for row in rows][:2] == [
+        "Parameters market = 'DK', grain = '<week>'",
+        "Fingerprint of the data 1f2e",
+    ]
+
+
+def test_the_sentence_that_heads_the_answer_stands_in_the_head_of_the_page() -> None:
+    soup = BeautifulSoup(
+        made(of_outputs(("text/html", '<p class="rk-lead">It &lt;b&gt; fell.</p><ul></ul>'))), "html.parser"
+    )
+    assert [tag.get_text() for tag in soup.select(".rk-lead")] == ["It <b> fell."]
+    assert soup.select_one("header .rk-lead")
 
 
 def test_a_page_is_small(html: str) -> None:
