@@ -12,10 +12,12 @@ from retention_kit.actions.answers import (
 )
 from retention_kit.actions.churn import (
     Judged,
+    PastList,
     at_risk,
     judged,
     lapse_predictions,
     lapse_probability,
+    past_list,
     risk_then,
 )
 from retention_kit.actions.experiments import (
@@ -30,6 +32,17 @@ from retention_kit.actions.experiments import (
     trials,
 )
 from retention_kit.actions.matching import e_value
+from retention_kit.actions.offers import (
+    Effect,
+    Offers,
+    Uplift,
+    assumed_effect,
+    measured_effect,
+    offer_effect,
+    offer_terms,
+    offers,
+    uplift,
+)
 from retention_kit.actions.planning import Baseline, baseline, effect_for_size, plan, size_for_effect
 from retention_kit.actions.pooling import Pooled, pooled, pooled_difference
 from retention_kit.actions.scorecard import STRATEGIES, balances, scorecard, with_local_payment
@@ -40,14 +53,19 @@ __all__ = [
     "STRATEGIES",
     "Alerted",
     "Baseline",
+    "Effect",
     "Intention",
     "Judged",
+    "Offers",
+    "PastList",
     "Pooled",
     "Readout",
     "ResponseBias",
     "Trial",
+    "Uplift",
     "adjusted_by_history",
     "alert",
+    "assumed_effect",
     "at_risk",
     "balances",
     "baseline",
@@ -61,7 +79,12 @@ __all__ = [
     "lapse_probability",
     "leavers_and_stayers",
     "mean_difference",
+    "measured_effect",
     "net_promoter_score",
+    "offer_effect",
+    "offer_terms",
+    "offers",
+    "past_list",
     "plan",
     "pooled",
     "pooled_difference",
@@ -73,6 +96,7 @@ __all__ = [
     "size_for_effect",
     "trial",
     "trials",
+    "uplift",
     "waits",
     "watch_terms",
     "with_local_payment",

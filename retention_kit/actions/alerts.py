@@ -34,13 +34,17 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True)
 class Alerted:
-    """How many customers a list holds, how many of them for the first time or again, and how many it spares."""
+    """How many customers a list holds, how many of them were on it before, and how many it spares.
+
+    `place`: 'files', of pseudonyms, or 'table', of the engine's own.
+    """
 
     n_listed: int
     n_again: int
     n_spared: int
     value: float
     saved: float
+    place: str = "files"
 
 
 def write_alerts(
@@ -111,6 +115,7 @@ def _worded(kept: pd.DataFrame, *, as_of_day: int, minor_per_unit: int) -> pd.Da
             "reasons": ["; ".join(REASONS[r] for r in own) or "the model alone: no single sign" for own in reasons],
             "value_at_stake": kept["value_minor"] / minor_per_unit,
             "expected_saved_value": kept["saved_minor"] / minor_per_unit,
+            "offer": ["yes" if offer else "no" for offer in kept["chosen"]],
             "next_step": [next((_STEPS[r] for r in _STEPS if r in own), "watch for another week") for own in reasons],
         }
     )
@@ -161,11 +166,31 @@ def watch_terms(markets: Mapping[str, Market], *, effect: float, offer_cost: flo
 
 
 def alert(
-    listed: pd.DataFrame | None, *, folder: Path, market: Market, as_of: str, capacity: int, again_after_days: int
+    listed: pd.DataFrame | None,
+    kept: pd.DataFrame | None,
+    *,
+    folder: Path,
+    market: Market,
+    as_of: str,
+    capacity: int,
+    again_after_days: int,
 ) -> Alerted | None:
-    """Write a market's list, as `write_alerts`; None where there is none, because there is no key."""
+    """Write a market's list, as `write_alerts`; without a key for pseudonyms, tell of the one that the engine keeps.
+
+    Parameters
+    ----------
+    listed, kept : from `counts.watch.watched`.
+
+    Returns
+    -------
+    None where there is neither.
+    """
     if listed is None:
-        return None
+        if kept is None:
+            return None
+        row = kept.iloc[0]
+        value, saved = (float(row[column]) / market.minor_per_unit for column in ("value_minor", "saved_minor"))
+        return Alerted(int(row["n_listed"]), int(row["n_again"]), int(row["n_spared"]), value, saved, "table")
     return write_alerts(
         listed,
         folder=folder,

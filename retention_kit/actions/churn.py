@@ -13,6 +13,7 @@ from retention_kit.errors import MetricError, UsageError
 from retention_kit.metrics.intervals import CONF_LEVEL, wilson
 from retention_kit.models import Forecasts, Patterns, PurchaseModel, patterns
 from retention_kit.models.backtest import back_tested_models
+from retention_kit.models.laws import Law
 
 LAW = "mbg_nbd"
 _TENTHS = np.linspace(0, 1, 11)
@@ -29,15 +30,29 @@ def lapse_probability(model: PurchaseModel, known: Patterns, *, weeks: float) ->
     ------
     UsageError : a model of another law.
     """
-    if model.law.id != LAW:
+    return lapse_and_orders(model.law, model.parameters, known, weeks=weeks)[0]
+
+
+def lapse_and_orders(
+    law: Law, parameters: np.ndarray, known: Patterns, *, weeks: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return, by MBG/NBD of any parameters, the chance of no order in the next weeks, and the expected orders if here.
+
+    Both (n_patterns,); the second is of a customer who does not leave.
+
+    Raises
+    ------
+    UsageError : another law.
+    """
+    if law.id != LAW:
         raise UsageError(
-            f"Nobody is alerted because {model.law.name} says so.",
-            found=f"a model of {model.law.name}",
+            f"Nobody is alerted because {law.name} says so.",
+            found=f"a model of {law.name}",
             to_try=f"law='{LAW}', which can doubt a customer who ordered once",
         )
-    r, alpha, _, _ = model.parameters
+    r, alpha, _, _ = parameters
     orders = -np.expm1(-(r + known.x) * np.log1p(weeks / (alpha + known.T)))
-    return 1 - model.alive(known) * orders
+    return 1 - law.alive(parameters, known) * orders, (r + known.x) / (alpha + known.T) * weeks
 
 
 def lapse_predictions(rfm_counts: pd.DataFrame, forecasts: Forecasts, *, horizon_days: int) -> pd.DataFrame:
@@ -64,13 +79,9 @@ def lapse_predictions(rfm_counts: pd.DataFrame, forecasts: Forecasts, *, horizon
             forecast.seasons.adjusted(patterns(rows), as_of_day=forecast.as_of_day),
         )
         weeks = forecast.seasons.weeks(forecast.as_of_day, horizon_days / _DAYS_PER_WEEK)
-        r, alpha, _, _ = model.parameters
-        found.append(
-            rows[["market", "frequency", "recency", "age", "n_customers"]].assign(
-                lapse=lapse_probability(model, known, weeks=weeks),
-                orders_if_here=(r + known.x) / (alpha + known.T) * weeks,
-            )
-        )
+        lapse, orders = lapse_and_orders(model.law, model.parameters, known, weeks=weeks)
+        keys = ["market", "frequency", "recency", "age", "n_customers"]
+        found.append(rows[keys].assign(lapse=lapse, orders_if_here=orders))
     if not found:
         raise MetricError("No market has a model of purchases.", to_try="a later as_of, or a market with more orders")
     return pd.concat(found, ignore_index=True)
@@ -102,7 +113,7 @@ class Judged:
 
 
 def risk_then(holdout_counts: pd.DataFrame, forecasts: Forecasts, *, holdout_weeks: int) -> pd.DataFrame:
-    """Return the patterns of before the hold-out with the risk that would have been told then: `lapse`.
+    """Return the patterns of before the hold-out with what would have been told then: `lapse`, `orders_if_here`.
 
     Markets without a model then are left out.
 
@@ -118,11 +129,12 @@ def risk_then(holdout_counts: pd.DataFrame, forecasts: Forecasts, *, holdout_wee
     before = {m: forecasts.of(m).seasons_before for m in rows}
     names = {m: forecasts.of(m).market.name for m in rows}
     models = back_tested_models(rows, names=names, split_days=split, seasons=before, law=LAW)
-    found = [known.iloc[:0].assign(lapse=0.0)]
+    found = [known.iloc[:0].assign(lapse=0.0, orders_if_here=0.0)]
     for market, fitted in models.items():
         own = before[market].adjusted(patterns(rows[market]), as_of_day=split[market])
         weeks = before[market].weeks(split[market], holdout_weeks)
-        found.append(rows[market].assign(lapse=lapse_probability(fitted.model, own, weeks=weeks)))
+        lapse, orders = lapse_and_orders(fitted.model.law, fitted.model.parameters, own, weeks=weeks)
+        found.append(rows[market].assign(lapse=lapse, orders_if_here=orders))
     return pd.concat(found, ignore_index=True)
 
 
@@ -167,6 +179,38 @@ def judged(told: pd.DataFrame, *, window_days: int | None = None, conf_level: fl
         silence_precision=_precision(silence, n, x),
         calibration=_calibration(risk, n, x, conf_level=conf_level),
     )
+
+
+@dataclass(frozen=True)
+class PastList:
+    """What became of those whom the list of some weeks ago would have named: the share that lapsed, with its interval.
+
+    `silence`: of as many who had been silent longest; `everybody`: of all who were watched.
+    """
+
+    n_listed: int
+    lapsed: float
+    lower: float
+    upper: float
+    silence: float
+    n_watched: int
+    everybody: float
+
+
+def past_list(past_list_counts: pd.DataFrame, *, min_cell: int, conf_level: float = CONF_LEVEL) -> PastList | None:
+    """Return how precise the list of some weeks ago was; None where it would have named too few to be told.
+
+    Parameters
+    ----------
+    past_list_counts : of one market, from `counts.past_list_counts`.
+    """
+    by = past_list_counts.groupby("rule")[["n_customers", "n_lapsed"]].sum()
+    by = by.reindex(["list", "silence", "all"], fill_value=0)
+    (n, x), (n_silent, x_silent), (n_all, x_all) = (tuple(int(v) for v in row) for row in by.to_numpy())
+    if n < max(min_cell, 1) or 0 < n_all - n < min_cell:
+        return None
+    lower, upper = wilson(x, n, conf_level=conf_level)
+    return PastList(n, x / n, float(lower), float(upper), x_silent / n_silent, n_all, x_all / n_all)
 
 
 def at_risk(watch_counts: pd.DataFrame, *, reasons: Mapping[str, str], minor_per_unit: int) -> pd.DataFrame:

@@ -43,6 +43,7 @@ COUNTS_TABLES = (
     "cut_counts",
     "experiment_counts",
     "experiment_bucket_counts",
+    "uplift_counts",
     "answer_counts",
     "answering_counts",
     "strategy_counts",
@@ -77,7 +78,7 @@ _OF_RAW_TABLES = ("cut_counts", "strategy_counts")
 _EDGES = [0, *(step * 10**n for n in range(18) for step in (1, 2, 5))]
 BASKETS = [{"least_minor": edge, "beyond_minor": beyond} for edge, beyond in pairwise(_EDGES)]
 """The brackets of baskets in which customers are alike: from so many minor units up to so many, exclusive."""
-_OF_EXPERIMENTS = {"experiment_counts", "experiment_bucket_counts"}
+_OF_EXPERIMENTS = {"experiment_counts", "experiment_bucket_counts", "uplift_counts"}
 _OF_HOMES = _OF_EXPERIMENTS | {"answer_counts", "answering_counts", "service_counts"}
 _KEYS = {
     "strategy",

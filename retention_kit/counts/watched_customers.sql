@@ -1,8 +1,10 @@
 -- watched_customers: active customers with their risk, what is at stake, and what has changed; stays in the engine: one row a customer.
 -- In:  customer_totals, customer_keys, order_days, markets, policy; engagement, tickets, surveys (from ingest); predictions (market,
 --      frequency, recency, age; lapse and orders_if_here in millionths); watch_terms (market; margin, effect in millionths; cost_minor).
--- Out: one row per market and customer who ordered within the activity window: customer_id; lapse, the chance of no order within the
---      horizon, in millionths; value_minor, the margin he would bring in it if he stayed; saved_minor, lapse × value × effect − cost;
+-- Out: one row per market and customer who ordered within the activity window: customer_id; frequency, recency, age, as in rfm_counts;
+--      silence_days, since his last order day; lapse, the chance of no order within the horizon, in millionths; stake_minor, the
+--      margin of his mean order day; value_minor, the margin he would bring in the horizon if he stayed; saved_minor,
+--      lapse × value × effect − cost;
 --      and as 1 or 0: silent, longer than twice his own mean gap (3 order days or more); smaller, his last order day below half his
 --      own mean; quieter, in 30 days less than half the engagement of his own 90 days before (6 events or more); unhappy, in 90 days a
 --      complaint or a low score; trouble, in 90 days two contacts, or one not answered in a day or not resolved in three.
@@ -57,6 +59,7 @@ low_scores AS (
 predicted AS (
     SELECT
         p.*, e.lapse, w.effect, w.cost_minor,
+        CAST(FLOOR(p.mean_minor * (w.margin / 1000000.0) + 0.5) AS BIGINT) AS stake_minor,
         CAST(FLOOR(e.orders_if_here / 1000000.0 * p.mean_minor * (w.margin / 1000000.0) + 0.5) AS BIGINT) AS value_minor
     FROM patterns AS p
     JOIN predictions AS e
@@ -64,7 +67,8 @@ predicted AS (
     JOIN watch_terms AS w ON w.market = p.market
 )
 SELECT
-    p.market, p.customer_id, p.lapse, p.value_minor,
+    p.market, p.customer_id, p.frequency, p.recency, p.age, p.latest_day - p.last_day AS silence_days,
+    p.lapse, p.stake_minor, p.value_minor,
     CAST(FLOOR(p.lapse / 1000000.0 * p.value_minor * (p.effect / 1000000.0) + 0.5) AS BIGINT) - p.cost_minor AS saved_minor,
     CASE WHEN p.n_order_days >= 3
         AND (p.latest_day - p.last_day) * (p.n_order_days - 1) > 2 * (p.last_day - p.first_day) THEN 1 ELSE 0 END AS silent,

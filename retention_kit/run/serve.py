@@ -11,11 +11,12 @@ from urllib.parse import unquote, urlsplit
 from retention_kit.errors import UsageError
 
 HOST = "127.0.0.1"
+_LISTS = "alerts"  # the folder whose files are for their owner alone, and not for all who use this machine
 _OUR_NAMES = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
 class _Reports(SimpleHTTPRequestHandler):
-    """Serves the files of a folder; of those that begin with a dot, and of what folders hold, it knows nothing."""
+    """Serves the files of a folder; of hidden ones, lists of customers and what folders hold it knows nothing."""
 
     server_version, sys_version = "retention-kit", ""
 
@@ -25,7 +26,7 @@ class _Reports(SimpleHTTPRequestHandler):
         if not _OUR_NAMES.fullmatch(self.headers.get("Host", "")):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return None
-        if any(part.startswith(".") or "\\" in part for part in parts):
+        if any(part.startswith(".") or "\\" in part or part.casefold() == _LISTS for part in parts):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
