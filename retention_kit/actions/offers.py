@@ -42,6 +42,11 @@ class Effect:
     test: str = ""
     market: str = ""
 
+    @property
+    def averted(self) -> float:
+        """Return the share by which customers are ranked: none where the test found the offer to do harm."""
+        return max(self.share, 0.0)
+
 
 def assumed_effect(share: float, *, lower: float, upper: float) -> Effect:
     """Return an effect that nobody has measured, normal around its middle, with a range of 95 %.
@@ -134,23 +139,32 @@ def offer_effect(
     ------
     UsageError : no such experiment, or none of its arms is called so (names the near miss).
     """
-    if experiment:
-        rows = experiment_counts[experiment_counts["experiment"] == experiment]
-        if rows.empty:
-            raise unknown_name("experiment", experiment, sorted(experiment_counts["experiment"].unique()))
-        if control not in set(rows["arm"]):
-            raise unknown_name("arm", control, sorted(rows["arm"].unique()))
-    else:
-        rows = experiment_counts[experiment_counts["market"] == market]
-    n = rows[rows["arm"] != control].groupby(["experiment", "arm"])["n_observed"].sum()
-    for name, arm in n[n > 0].sort_values(ascending=False).index:
+    for name, arm in _tests(experiment_counts, experiment=experiment, control=control, market=market):
         asked = {"experiment": name, "treatment": arm, "control": control}
         try:
             return measured_effect(experiment_counts, **asked, market=market, horizon_days=horizon_days)
-        except (MetricError, UsageError):
+        except MetricError:
             if experiment:
                 raise
     return assumed_effect(assumed[0], lower=assumed[1], upper=assumed[2])
+
+
+def _tests(counts: pd.DataFrame, *, experiment: str, control: str, market: str) -> list[tuple[str, str]]:
+    """Return experiments and arms that got something, the largest first: of a name, or of a market where none is given.
+
+    Raises
+    ------
+    UsageError : no such experiment, or none of its arms is called as the control (names the near miss).
+    """
+    rows = counts[counts["experiment"] == experiment] if experiment else counts[counts["market"] == market]
+    if experiment and rows.empty:
+        raise unknown_name("experiment", experiment, sorted(counts["experiment"].unique()))
+    if experiment and control not in set(rows["arm"]):
+        raise unknown_name("arm", control, sorted(rows["arm"].unique()))
+    with_control = rows.loc[rows["arm"] == control, "experiment"]
+    others = rows[(rows["arm"] != control) & rows["experiment"].isin(with_control)]
+    n = others.groupby(["experiment", "arm"])["n_observed"].sum()
+    return list(n[n > 0].sort_values(ascending=False, kind="stable").index)
 
 
 def offer_terms(
@@ -307,7 +321,6 @@ def uplift(
     rfm_counts: pd.DataFrame,
     *,
     experiment: str,
-    treatment: str,
     control: str,
     market: Market,
     offer_cost: float,
@@ -325,7 +338,8 @@ def uplift(
     ----------
     uplift_counts : of all markets, from `counts.uplift_counts`.
     rfm_counts : of the market: who is of which kind today; nobody silent for less time than all in the test were.
-    experiment, treatment, control : names in it.
+    experiment : its name; empty for the largest that ran in the market.
+    control : name of the arm that got nothing; of several others the largest is taken.
     offer_cost, budget : in the market's currency; an offer is paid whether or not it changes anything.
     horizon_days : the counted horizon next to it is taken.
     min_cell : with fewer customers in an arm a kind is left out.
@@ -341,12 +355,11 @@ def uplift(
     for what, amount in (("A budget", budget), ("The cost of an offer", offer_cost)):
         if not amount >= 0:
             raise UsageError(f"{what} is at least 0.", found=f"{amount:g}", to_try="2.0")
+    tests = _tests(uplift_counts, experiment=experiment, control=control, market=market.code)
+    if not tests:
+        return None
+    experiment, treatment = tests[0]
     rows = uplift_counts[uplift_counts["experiment"] == experiment]
-    if rows.empty:
-        raise unknown_name("experiment", experiment, sorted(uplift_counts["experiment"].unique()))
-    for arm in (treatment, control):
-        if arm not in set(rows["arm"]):
-            raise unknown_name("arm", arm, sorted(rows["arm"].unique()))
     nearest = min(rows["horizon_days"].unique(), key=lambda days: (abs(days - horizon_days), days))
     here = rows[(rows["horizon_days"] == nearest) & (rows["market"] == market.code)]
     told, n_left_out = _kinds(here, treatment=treatment, control=control, min_cell=min_cell, conf_level=conf_level)
@@ -392,11 +405,17 @@ def _kinds(
                 left_out += int(n + n0)
                 continue
             ends = difference_of_shares(int(x), int(n), int(x0), int(n0), conf_level=conf_level)
-            kind = (low, high, max(silent, int(own["silent_days"].min())), silent_to)
+            kind = (low, high, max(silent, _shortest(own)), silent_to)
             found.append((*kind, int(n), int(n0), x / n, x0 / n0, *ends, x + x0, arms["revenue_minor"].sum()))
     columns = ["from_days", "to_days", "from_silent", "to_silent", "n_treatment", "n_control", "share_treatment"]
     columns += ["share_control", "difference", "lower", "upper", "returned", "revenue_minor"]
     return pd.DataFrame(found, columns=columns), left_out
+
+
+def _shortest(rows: pd.DataFrame) -> int:
+    """Return the shortest silence that the test covers, in days: fewer than one in twenty were silent for less."""
+    by = rows.groupby("silent_days")["n_observed"].sum().cumsum()
+    return int(by.index[np.searchsorted(by.to_numpy(), 0.05 * by.iloc[-1])])
 
 
 def _today(rfm_counts: pd.DataFrame, kind) -> int:

@@ -6,7 +6,7 @@ from markupsafe import escape
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from retention_kit.actions import Alerted, Intention, Judged, Trial
+from retention_kit.actions import Intention, Judged, Trial
 from retention_kit.metrics.intervals import wilson
 from retention_kit.present import formats
 from retention_kit.present.figures import panels
@@ -248,15 +248,6 @@ def calibration(found: Judged, *, min_cell: int) -> Shown:
         f"{formats.percent(found.silence_precision)}.",
     ]
     return table(frame, name="calibration", caption="Told, and what became of it", notes=notes, left=["Risk told"])
-
-
-def alerted(found: Alerted | None, *, currency: str, min_cell: int, key_variable: str) -> Shown:
-    """Return how many customers the list holds, and never who they are."""
-    if found is None:
-        return listed([f"No list was written: {key_variable}, the key of the pseudonyms, is not set."])
-    n = f"fewer than {min_cell}" if 0 < found.n_listed < min_cell else formats.count(found.n_listed)
-    money = formats.ABSENT if found.n_listed < min_cell else formats.whole_money(found.saved, currency=currency)
-    return listed([f"The list holds {n} customers; the value it is expected to save is {money}."])
 
 
 def promoters(rows: pd.DataFrame, *, by: str, caption: str, min_cell: int) -> Shown:

@@ -22,9 +22,9 @@ def offers_in_short(found: Offers, *, currency: str, min_cell: int, budget: floa
     else:
         told += [
             _(
-                "{n} of {everybody} customers get an offer, which costs {cost} and is expected to bring {expected} more "
-                "than that ({lower} to {upper}, of what is not known of effect and risk; what chance does comes on "
-                "top); that more is paid than saved has a chance of {loss}."
+                "{n} of {everybody} customers get an offer, which costs {cost} and is expected to bring {expected} "
+                "more than that ({lower} to {upper}, of what is not known of effect and risk; what chance does comes "
+                "on top); that more is paid than saved has a chance of {loss}."
             ).format(
                 n=formats.count(found.n_offers),
                 everybody=formats.count(found.n_customers),
@@ -134,8 +134,8 @@ def past_list(found: PastList | None, *, horizon_days: int) -> Shown:
     return listed(
         [
             _(
-                "Of the {n} customers whom the list of {days} days ago would have named {lapsed} have not ordered since "
-                "({lower} to {upper}); of as many with the longest silence {silence}, of all {watched} who were "
+                "Of the {n} customers whom the list of {days} days ago would have named {lapsed} have not ordered "
+                "since ({lower} to {upper}); of as many with the longest silence {silence}, of all {watched} who were "
                 "watched {everybody}. The list is ranked by what can be saved, not by who leaves most surely."
             ).format(
                 n=formats.count(found.n_listed),

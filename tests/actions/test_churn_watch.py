@@ -2,8 +2,10 @@
 
 import json
 import stat
+from dataclasses import replace
 
 import company
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,10 +22,11 @@ from retention_kit.actions import (
     write_alerts,
 )
 from retention_kit.counts.patterns import purchase_counts
-from retention_kit.counts.watch import KEY_VARIABLE, watch_counts, watched
+from retention_kit.counts.watch import KEY_VARIABLE, keep_list, past_list_counts, watch_counts, watch_list, watched
 from retention_kit.errors import DataError, MetricError, UsageError
 from retention_kit.models.patterns import checked
 from retention_kit.present import actions as shown
+from retention_kit.present import offers as offered
 
 KEY = "0123456789abcdef"
 
@@ -153,7 +156,7 @@ VISITS = "\n".join(
         "",
     ]
 )
-TERMS = {"DK": {"margin": 0.5, "effect": 0.1, "cost_minor": 100}}
+TERMS = {"DK": {"margin": 0.5, "effect": 0.1, "cost_minor": 100, "n_offers": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +207,41 @@ def test_a_prediction_that_is_no_chance_is_refused(danes):
     assert error.value.what == "A prediction is not a chance or a number of orders."
 
 
+# ---- the list of some weeks ago
+
+
+def test_what_became_of_an_earlier_list_is_counted_by_hand(tmp_path):
+    # on 2 October, 13 weeks before 2025: 'early' and 'late' are watched, 'gone' is not, 'after' had never ordered
+    people = {
+        "early": (2, ["2024-07-10", "2024-11-05"]),
+        "late": (3, ["2024-09-20"]),
+        "gone": (1, ["2024-03-01", "2024-11-01"]),
+        "after": (1, ["2024-11-01"]),
+    }
+    source = ingest.source(str(company.write(tmp_path, company.orders(people))))
+    now = counts.count(source, as_of=company.AS_OF, grains=["month"]).of("DK").rfm_counts.assign(lapse=0.5)
+    then = purchase_counts(source, as_of=company.AS_OF, holdout_weeks=13).tables["holdout_counts"]
+    told_then = then.assign(lapse=np.where(then["age"] > 8, 0.9, 0.5), orders_if_here=1.0)
+    with counts.engine(source, as_of=company.AS_OF, grains=["quarter"]) as engine:
+        watch_counts(engine, now.assign(orders_if_here=1.0), terms=TERMS)
+        found = past_list_counts(engine, told_then, holdout_weeks=13, capacity=2)
+        all_of_them = past_list_counts(engine, told_then, holdout_weeks=13, capacity=9)
+        nobody = past_list_counts(engine, told_then, holdout_weeks=13, capacity=0)
+    rows = {table: t.set_index("rule")[["n_customers", "n_lapsed"]].T.to_dict("list") for table, t in
+            {"found": found, "all": all_of_them, "nobody": nobody}.items()}  # fmt: skip
+    # the two of the higher risk are also the two who were silent longest, and both came back
+    assert rows["found"] == {"all": [5, 3], "list": [2, 0], "silence": [2, 0]}
+    assert rows["all"] == {"all": [5, 3], "list": [5, 3], "silence": [5, 3]}
+    assert rows["nobody"] == {"all": [5, 3]}
+    told = actions.past_list(all_of_them, min_cell=3)
+    assert (told.n_listed, told.lapsed, told.silence, told.everybody) == (5, 0.6, 0.6, 0.6)
+    assert told.lower < 0.6 < told.upper
+    assert "60.0% have not ordered since" in offered.past_list(told, horizon_days=91).text
+    assert actions.past_list(found, min_cell=3) is None
+    assert actions.past_list(nobody, min_cell=3) is None
+    assert "too few to be told" in offered.past_list(None, horizon_days=91).text
+
+
 # ---- the list
 
 
@@ -212,18 +250,88 @@ def key(monkeypatch):
     monkeypatch.setenv(KEY_VARIABLE, KEY)
 
 
-def listed_of(danes, **terms):
+def watch_of(danes, folder, *, capacity=10, again_after_days=30, **terms):
     source, predictions = danes
-    return watched(source, predictions, as_of=company.AS_OF, terms={"DK": TERMS["DK"] | terms}, market="DK")[1]
+    asked = {"as_of": company.AS_OF, "market": "DK", "holdout_weeks": 13, "folder": folder}
+    terms = {"DK": TERMS["DK"] | terms}
+    limits = {"capacity": capacity, "again_after_days": again_after_days}
+    return watched(source, predictions, predictions, terms=terms, **asked, **limits)
 
 
-def test_without_a_key_nobody_leaves_the_engine(danes, monkeypatch, tmp_path):
+def listed_of(danes, **terms):
+    return watch_of(danes, None, **terms).listed
+
+
+@pytest.fixture
+def no_key(monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
-    market = danes[0].markets["DK"]
-    assert listed_of(danes) is None
-    facts = {"market": market, "as_of": company.AS_OF, "capacity": 5, "again_after_days": 30}
-    assert alert(None, folder=tmp_path / "alerts", **facts) is None
+
+
+def kept_rows(folder, table="alerts") -> list[tuple]:
+    with duckdb.connect(str(folder / "DK.duckdb"), read_only=True) as connection:
+        return connection.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
+
+
+def test_without_a_key_the_list_stays_in_a_table_of_the_engine_for_its_owner_alone(danes, no_key, tmp_path):
+    folder = tmp_path / "alerts"
+    found = watch_of(danes, folder)
+    assert found.listed is None
+    assert [path.name for path in folder.iterdir()] == ["DK.duckdb"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "DK.duckdb").stat().st_mode) == 0o600
+    facts = {"market": danes[0].markets["DK"], "as_of": company.AS_OF, "capacity": 10, "again_after_days": 30}
+    told = alert(found.listed, found.kept, folder=folder, **facts)
+    assert (told.n_listed, told.n_again, told.n_spared, told.place) == (7, 0, 0, "table")
+    text = offered.alerted(told, currency="DKK", min_cell=3, key_variable=KEY_VARIABLE).text
+    assert "The list holds 7 customers" in text
+    assert "It stays with the engine" in text
+    rows = kept_rows(folder)
+    assert {row[1] for row in rows} == {f"DK-{name}-0" for name in [*CHARACTERS, "small"] if name != "gone"}
+    before = (rows, kept_rows(folder, "alerted"))
+    again = watch_of(danes, folder)
+    pd.testing.assert_frame_equal(again.kept, found.kept)
+    assert (kept_rows(folder), kept_rows(folder, "alerted")) == before
+
+
+def test_the_kept_list_is_that_of_the_files(danes, monkeypatch, tmp_path):
+    """Four lists, cut at three, a month and less apart; then all got worse: files and table name as many each time."""
+    source, predictions = danes
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    told = []
+    with counts.engine(source, as_of=company.AS_OF, grains=["quarter"]) as engine:
+        for lapse, day in ((0.25, 20089), (0.25, 20090), (0.25, 20100), (0.25, 20119), (0.45, 20120), (0.45, 20120)):
+            watch_counts(engine, predictions.assign(lapse=lapse), terms=TERMS)
+            files = write(watch_list(engine, market="DK"), tmp_path / "files", day=day, capacity=3)
+            limits = {"as_of_day": day, "capacity": 3, "again_after_days": 30}
+            kept = keep_list(engine, folder=tmp_path / "table", market="DK", **limits)
+            table = alert(None, kept, folder=tmp_path, market=source.markets["DK"], as_of=company.AS_OF, capacity=3,
+                          again_after_days=30)  # fmt: skip
+            assert replace(table, place="files") == files
+            told.append((files.n_listed, files.n_again, files.n_spared))
+    # run again on the same day, those who were on an earlier list are known from today already
+    assert told == [(3, 0, 0), (3, 0, 3), (1, 0, 6), (3, 3, 4), (3, 3, 0), (3, 0, 0)]
+
+
+def test_a_list_that_another_run_holds_or_that_is_torn_is_told(danes, no_key, tmp_path, monkeypatch):
+    monkeypatch.setattr("retention_kit.counts.watch._PATIENCE_SECONDS", 0.3)
+    (tmp_path / "DK.duckdb").write_bytes(b"this is no database, and long enough to be read as one" * 100)
+    with pytest.raises(DataError) as error:
+        watch_of(danes, tmp_path)
+    assert error.value.what.startswith("The list of earlier alerts, 'DK.duckdb', ")
+    assert error.value.what.endswith("cannot be opened.")
+    assert "then everybody may be alerted again" in error.value.to_try
+
+
+def test_an_engine_that_is_only_read_keeps_no_list(danes, no_key, tmp_path):
+    class OnlyRead:
+        """An engine that is none of the embedded ones."""
+
+    facts = {"market": danes[0].markets["DK"], "as_of": company.AS_OF, "capacity": 5, "again_after_days": 30}
+    limits = {"market": "DK", "as_of_day": 20089, "capacity": 5, "again_after_days": 30}
+    assert keep_list(OnlyRead(), folder=tmp_path / "alerts", **limits) is None
+    assert alert(None, None, folder=tmp_path / "alerts", **facts) is None
     assert not (tmp_path / "alerts").exists()
+    assert "keeps no table of ours" in offered.alerted(None, currency="DKK", min_cell=3, key_variable="KEY").text
 
 
 def test_a_short_key_hides_nobody(danes, monkeypatch):
@@ -309,19 +417,36 @@ def test_terms_that_cannot_be_are_refused(danes):
 
 
 @pytest.mark.xdist_group("sample")
-def test_no_customer_of_the_sample_is_in_what_is_shown(sample):
+def test_no_customer_of_the_sample_is_in_what_is_shown(sample, no_key, tmp_path):
     counted, forecasts, told_then = sample
     source = ingest.source("sample")
     predicted = lapse_predictions(counted.tables["rfm_counts"], forecasts, horizon_days=91)
     terms = watch_terms({code: source.markets[code] for code in counted.markets}, effect=0.08, offer_cost=2)
-    rows, _ = watched(source, predicted, as_of="2026-01-01", terms=terms, market="NL")
+    terms = actions.offer_terms(terms, source.markets, budget=500)
+    asked = {"as_of": "2026-01-01", "market": "NL", "holdout_weeks": 13, "capacity": 200, "again_after_days": 30}
+    now = watched(source, predicted, told_then, terms=terms, folder=tmp_path, **asked)
+    rows = now.counts
     table = at_risk(rows, reasons=actions.REASONS, minor_per_unit=100)
     page = [
         shown.reasons(table, currency="EUR", min_cell=10),
         shown.calibration(judged(told_then), min_cell=10),
         shown.watch_in_short(table, judged(told_then), market="NL", currency="EUR", horizon_days=91),
     ]
+    made = actions.offers(
+        now.offers,
+        forecasts,
+        effect=actions.assumed_effect(0.08, lower=0, upper=0.16),
+        market=source.markets["NL"],
+        offer_cost=2,
+        horizon_days=91,
+    )
+    page += [
+        offered.offers_in_short(made, currency="EUR", min_cell=10, budget=500),
+        offered.offers_by_segment(made, currency="EUR", min_cell=10),
+        offered.past_list(actions.past_list(now.past, min_cell=10), horizon_days=91),
+    ]
     ids = set(pd.read_parquet("data/sample/customers.parquet", columns=["customer_id"])["customer_id"])
-    text = " ".join([*(part.html + part.text for part in page), json.dumps(rows.to_dict("list"))])
+    tables = [rows, now.offers, now.past, now.kept]
+    text = " ".join([*(part.html + part.text for part in page), *(json.dumps(t.to_dict("list")) for t in tables)])
     words = set(pd.Series(text).str.findall(r"\w+").explode())
     assert not words & ids

@@ -15,7 +15,9 @@ from retention_kit.run.serve import server_of
 def folder(tmp_path: Path) -> Path:
     reports = tmp_path / "reports"
     (reports / ".failed").mkdir(parents=True)
-    (reports / "mycompany").mkdir()
+    for name in ("mycompany", "alerts"):
+        (reports / name).mkdir()
+    (reports / "alerts" / "DK.csv").write_text("secret", encoding="utf-8")
     (reports / "index.html").write_text("<!doctype html>all markets", encoding="utf-8")
     (reports / "DK.json").write_text("{}", encoding="utf-8")
     (reports / ".failed" / "DK.ipynb").write_text("secret", encoding="utf-8")
@@ -55,6 +57,7 @@ def test_the_index_and_the_files_beside_it_are_served_and_kept_by_nobody(asked):
     [
         *("/.failed/DK.ipynb", "/%2efailed/DK.ipynb", "/mycompany/../.failed/DK.ipynb", "/.lock"),
         *("/../outside.txt", "/%2e%2e/outside.txt", "/..%2foutside.txt", "/mycompany/", "/absent.html"),
+        *("/alerts/DK.csv", "/%61lerts/DK.csv", "/Alerts/DK.csv", "/mycompany/../alerts/DK.csv"),
     ],
 )
 def test_what_is_hidden_outside_or_a_folder_is_not_there(asked, path):
