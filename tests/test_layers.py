@@ -51,6 +51,7 @@ def imported(path: Path) -> set[str]:
 def test_a_room_imports_only_the_rooms_before_it(room, path):
     names = {name for name in imported(path) if name.startswith("retention_kit.")}
     if room == "run":
+        names -= {"retention_kit.present"}  # of `from retention_kit.present import formats`, which is named besides
         names = {name for name in names if not any(f"{name}.".startswith(f"{words}.") for words in WORDS)}
     rooms = {name.split(".")[1] for name in names}
     rooms -= {"__version__", room}

@@ -13,7 +13,7 @@ from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 from babel.numbers import NumberPattern, format_currency, format_decimal
 
-from retention_kit.present.languages import _, current, locale_of
+from retention_kit.present.languages import _, current, locale_of, ngettext
 
 ABSENT = "–"
 
@@ -62,6 +62,25 @@ def whole_money(value: float | None, *, currency: str, locale: str | None = None
     pattern = copy(parsed.currency_formats["standard"])
     pattern.frac_prec = (0, 0)
     return _spaced(pattern.apply(value, parsed, currency=currency, currency_digits=False))
+
+
+def quantity(number: float | None, *, unit: str, currency: str | None = None) -> str:
+    """Return a number of a headline by its unit: a share as percent, money in its currency, days and years in words."""
+    if is_absent(number):
+        return ABSENT
+    match unit:
+        case "share" | "ratio":
+            return percent(number)
+        case "customers" | "orders":
+            return count(number)
+        case "days":
+            return ngettext("{n} day", "{n} days", round(number)).format(n=count(number))
+        case "years":
+            # Translators: n has a decimal: 1.8 years
+            return _("{n} years").format(n=decimal(number, digits=1))
+        case _money if _money.startswith("currency"):
+            return (whole_money if abs(number) >= 100_000 else money)(number, currency=currency)
+    return decimal(number, digits=2)
 
 
 def day(when: date | str, *, locale: str | None = None) -> str:

@@ -2,27 +2,12 @@
 
 from retention_kit.metrics import Headline, Sheet
 from retention_kit.present import formats
-from retention_kit.present.languages import _, ngettext, worded
+from retention_kit.present.languages import _, worded
 
 
 def written(headline: Headline, number: float | None) -> str:
     """Return a number of a headline (its value or an end of its interval) as a reader sees it."""
-    if number is None:
-        return formats.ABSENT
-    match headline.unit:
-        case "share" | "ratio":
-            return formats.percent(number)
-        case "customers" | "orders":
-            return formats.count(number)
-        case "days":
-            return ngettext("{n} day", "{n} days", round(number)).format(n=formats.count(number))
-        case "years":
-            # Translators: n has a decimal: 1.8 years
-            return _("{n} years").format(n=formats.decimal(number, digits=1))
-        case unit if unit.startswith("currency"):
-            per_whole = formats.whole_money if abs(number) >= 100_000 else formats.money
-            return per_whole(number, currency=headline.currency)
-    return formats.decimal(number, digits=2)
+    return formats.quantity(number, unit=headline.unit, currency=headline.currency)
 
 
 def shown(headline: Headline) -> str:

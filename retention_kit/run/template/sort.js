@@ -12,7 +12,7 @@ const order = (column, numbers, sign) => (a, b) => {
 for (const table of document.querySelectorAll(".rk-sortable")) {
   const body = table.tBodies[0], first = [...body.rows], heads = [...[...table.tHead.rows].at(-1).cells];
   heads.forEach((head, column) => {
-    if (!head.textContent.trim()) return;
+    if (!head.textContent.trim() || "fixed" in head.dataset) return;
     const numbers = first.some((row) => key(row, column)), button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
