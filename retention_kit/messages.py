@@ -38,15 +38,17 @@ class Message(str):
 
 @dataclass(frozen=True)
 class Number:
-    """A number among the facts of a message, with so many decimals; a share is written as percent."""
+    """A number among the facts of a message, with so many decimals; a share as percent, a signed one with its sign."""
 
     value: float
     digits: int = 0
     is_share: bool = False
+    is_signed: bool = False
 
     def __str__(self) -> str:
         """Return it as English writes it."""
-        return f"{self.value:,.{self.digits}{'%' if self.is_share else 'f'}}"
+        sign, kind = "+" if self.is_signed else "", "%" if self.is_share else "f"
+        return f"{self.value:{sign},.{self.digits}{kind}}"
 
 
 def both(first: str, *others: str) -> str:

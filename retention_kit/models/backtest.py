@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_kit.errors import MetricError
+from retention_kit.messages import Message
 from retention_kit.models.patterns import patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases
 from retention_kit.models.purchases import CONF_LEVEL, DEFAULT_LAW
@@ -99,7 +100,11 @@ def back_test(
     actual = int(holdout_counts["n_later"].sum())
     if actual < LEAST_LATER:
         raise MetricError(
-            f"Fewer than {LEAST_LATER} orders in the {weeks} weeks held out, too few to judge a forecast.",
+            Message(
+                "Fewer than {n} orders in the {weeks} weeks held out, too few to judge a forecast.",
+                n=LEAST_LATER,
+                weeks=weeks,
+            ),
             to_try="a longer hold-out, or a market with more orders",
         )
     known = seasons.adjusted(patterns(holdout_counts), as_of_day=split_day)

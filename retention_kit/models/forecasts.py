@@ -10,6 +10,7 @@ import pandas as pd
 
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
+from retention_kit.messages import Message, Number
 from retention_kit.models.backtest import LEAST_LATER, BackTest, back_test, back_tested_models
 from retention_kit.models.laws import LAWS
 from retention_kit.models.patterns import Patterns, patterns
@@ -47,9 +48,13 @@ class MarketForecast:
         if self.market_model is None:
             return self.notes["model"]
         if self.tested is not None and not self.tested.holds:
-            return (
-                f"{self.market.name}: the forecast is withheld: on the {self.tested.weeks} weeks held out a naive "
-                f"forecast was nearer ({self.tested.naive_error:+.0%} beside {self.tested.error:+.0%})."
+            return Message(
+                "{market}: the forecast is withheld: on the {weeks} weeks held out a naive forecast was nearer "
+                "({naive} beside {error}).",
+                market=self.market.name,
+                weeks=self.tested.weeks,
+                naive=Number(self.tested.naive_error, is_share=True, is_signed=True),
+                error=Number(self.tested.error, is_share=True, is_signed=True),
             )
         return ""
 
@@ -150,14 +155,27 @@ def purchase_forecasts(
             held_out = {"weeks": holdout_weeks, "split_day": split[code], "seasons": then[code]}
             tested = _or_note(notes, "test", back_test, past[code], earlier[code], **held_out)
         else:
-            notes["test"] = (
-                f"{names[code]}: no model could be fitted {holdout_weeks} weeks ago, so that none was tested."
+            notes["test"] = Message(
+                "{market}: no model could be fitted {weeks} weeks ago, so that none was tested.",
+                market=names[code],
+                weeks=holdout_weeks,
             )
         if tested is not None and tested.n_customers < min_cell:
-            tested, notes["test"] = None, f"{names[code]}: fewer than {min_cell} customers {holdout_weeks} weeks ago."
+            tested = None
+            notes["test"] = Message(
+                "{market}: fewer than {n} customers {weeks} weeks ago.",
+                market=names[code],
+                n=min_cell,
+                weeks=holdout_weeks,
+            )
         if tested is not None and 0 < known[code].n_customers - tested.n_customers < min_cell:
             tested = None  # the customers of then, less those of now, would tell of them
-            notes["test"] = f"{names[code]}: fewer than {min_cell} customers came in the last {holdout_weeks} weeks."
+            notes["test"] = Message(
+                "{market}: fewer than {n} customers came in the last {weeks} weeks.",
+                market=names[code],
+                n=min_cell,
+                weeks=holdout_weeks,
+            )
         found[code] = MarketForecast(
             market=markets[code],
             patterns=known[code],

@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 from retention_kit.config import Market
 from retention_kit.errors import MetricError
+from retention_kit.messages import N_, Message
 from retention_kit.models.fitting import CONF_LEVEL
 from retention_kit.models.forecasts import MarketForecast
 from retention_kit.models.worth import (
@@ -140,7 +141,9 @@ def outlook(
             in_money = {**terms, "minor_per_unit": market.minor_per_unit}
             worth = new_customer_worth(model.model, spend, weeks=horizon_weeks, **in_money)
             if cost is None or market.gross_margin is None:
-                notes["payback"] = f"{market.name}: no acquisition cost, or no gross margin, is known."
+                notes["payback"] = Message(
+                    "{market}: no acquisition cost, or no gross margin, is known.", market=market.name
+                )
             else:
                 paid = payback(model.model, spend, acquisition_cost=cost, months=months, **in_money)
         except MetricError as error:
@@ -168,10 +171,14 @@ def acquisition_cost(acquisition_counts: pd.DataFrame, *, market: Market, min_ce
     n_with_cost = int(acquisition_counts["n_with_cost"].sum())
     if n_with_cost >= min_cell:
         cost = float(acquisition_counts["cost_minor"].sum()) / n_with_cost / market.minor_per_unit
-        return cost, f"mean of the {n_with_cost:,} customers whose cost is known"
+        return cost, Message(
+            "that of the {n} customer whose cost is known",
+            "mean of the {n} customers whose cost is known",
+            n=n_with_cost,
+        )
     if market.acquisition_cost is not None:
-        return float(market.acquisition_cost), "as stated for the market"
-    return None, "not known"
+        return float(market.acquisition_cost), N_("as stated for the market")
+    return None, N_("not known")
 
 
 def _orders_ahead(forecast: MarketForecast, *, conf_level: float = CONF_LEVEL) -> tuple[float, float, float]:

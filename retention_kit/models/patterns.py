@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_kit.errors import MetricError
+from retention_kit.messages import Message, Number
 
 LEAST_TOLD = 10
 """Customers below whom their number is not told."""
@@ -45,9 +46,9 @@ class Patterns:
         return Kinds(self.x), Kinds(np.stack([self.t_x, self.T]))
 
 
-def told(n: float) -> str:
+def told(n: float) -> Number | Message:
     """Return a number of customers as an error or a note may tell it: a few are not told."""
-    return f"{int(n):,}" if n >= LEAST_TOLD else f"fewer than {LEAST_TOLD}"
+    return Number(int(n)) if n >= LEAST_TOLD else Message("fewer than {n}", n=LEAST_TOLD)
 
 
 class Kinds:

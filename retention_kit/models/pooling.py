@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retention_kit.errors import MetricError
+from retention_kit.messages import N_, Message, Number
 from retention_kit.models.fitting import Prior
 from retention_kit.models.patterns import Patterns, told
 from retention_kit.models.purchases import (
@@ -98,9 +99,10 @@ def _held(market: str, patterns: Patterns, *, names: Mapping[str, str], law: str
     model = _fitted(patterns, name=names[market], law=law, prior=weak_prior(patterns, law=law))
     if model is None:
         return {}
-    note = (
-        f"{names[market]}: these customers do not tell how they leave; each parameter is held within a factor of about "
-        "19 of a usual one."
+    note = Message(
+        "{market}: these customers do not tell how they leave; each parameter is held within a factor of about 19 of a "
+        "usual one.",
+        market=names[market],
     )
     return {market: MarketModel(model, model.n_customers, 0.0, note)}
 
@@ -138,7 +140,11 @@ def refuse_without_model(
         return models[market]
     buyers = int(patterns.n_repeat_buyers)
     raise MetricError(
-        f"{name}: {told(buyers)} repeat buyers, and no purchase model that they or other markets determine.",
+        Message(
+            "{market}: {buyers} repeat buyers, and no purchase model that they or other markets determine.",
+            market=name,
+            buyers=told(buyers),
+        ),
         found=f"{len(models)} markets with a model; {LEAST_MARKETS} are needed to help another",
         to_try="wait, or take a longer history",
     )
@@ -165,10 +171,19 @@ def _told(
     note = ""
     if own is None:
         buyers = int(patterns.n_repeat_buyers)
-        why = "too few for" if buyers < LEAST_REPEAT_BUYERS else "who do not determine"
-        note = (
-            f"{names[market]}: {told(buyers)} repeat buyers, {why} a model of its own; showing the model of all "
-            f"markets, drawn to these buyers (effective n {effective:,.0f})."
+        few = N_(
+            "{market}: {buyers} repeat buyers, too few for a model of its own; showing the model of all markets, drawn "
+            "to these buyers (effective n {effective})."
+        )
+        unsure = N_(
+            "{market}: {buyers} repeat buyers, who do not determine a model of its own; showing the model of all "
+            "markets, drawn to these buyers (effective n {effective})."
+        )
+        note = Message(
+            few if buyers < LEAST_REPEAT_BUYERS else unsure,
+            market=names[market],
+            buyers=told(buyers),
+            effective=Number(float(effective)),
         )
     return MarketModel(model, float(effective), float(borrowed), note)
 

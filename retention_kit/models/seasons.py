@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from retention_kit.messages import N_, Message
 from retention_kit.models.patterns import Patterns
 from retention_kit.periods import date_of
 
@@ -72,15 +73,25 @@ def seasons(order_counts: pd.DataFrame, activity_counts: pd.DataFrame, *, before
     new = activity_counts.query("grain == 'month' and rule == 'period'")[["period", "n_new"]]
     months = months.merge(new, on="period").sort_values("period").reset_index(drop=True)
     if len(months) < MONTHS_NEEDED:
-        return no_seasons(f"no season: {len(months)} whole months are known, {MONTHS_NEEDED} are needed")
+        return no_seasons(
+            Message("no season: {n} whole months are known, {least} are needed", n=len(months), least=MONTHS_NEEDED)
+        )
     repeats = (months["n_order_days"] - months["n_new"]).to_numpy(dtype=float)
     if repeats.sum() < LEAST_ORDERS:
-        return no_seasons(f"no season: {repeats.sum():,.0f} repeat orders are known, {LEAST_ORDERS} are needed")
+        return no_seasons(
+            Message(
+                "no season: {n} repeat orders are known, {least} are needed",
+                n=round(repeats.sum()),
+                least=LEAST_ORDERS,
+            )
+        )
     a_day = repeats / (months["next_day"] - months["first_day"]).to_numpy(dtype=float)
     around = np.convolve(a_day, np.r_[0.5, np.ones(11), 0.5] / 12, mode="valid")
     ratio = a_day[6 : 6 + len(around)] / np.maximum(around, 1e-12)
     of_year = months["period"].to_numpy()[6 : 6 + len(around)] % 12
     factors = np.array([ratio[of_year == month].mean() for month in range(12)])
     if not (np.isfinite(factors).all() and (factors > 0).all()):
-        return no_seasons("no season: a month of the year without repeat orders")
-    return Seasons(factors / factors.mean(), True, f"season of {len(months)} months")
+        return no_seasons(N_("no season: a month of the year without repeat orders"))
+    return Seasons(
+        factors / factors.mean(), True, Message("season of {n} month", "season of {n} months", n=len(months))
+    )

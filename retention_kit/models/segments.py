@@ -6,15 +6,17 @@ Scores are cut at values, never through equals, and all markets share the cuts: 
 import numpy as np
 import pandas as pd
 
+from retention_kit.messages import N_
+
 SCORES = (2, 3, 4, 5)
 SEGMENTS = {
-    "champions": "ordered lately, and often",
-    "loyal": "order often; silent for a while",
-    "growing": "ordered lately, a few times",
-    "new": "ordered lately, for the first time",
-    "in between": "ordered a few times; silent for a while",
-    "slipping away": "used to order often; silent for long",
-    "long gone": "ordered seldom; silent for long",
+    "champions": N_("ordered lately, and often"),
+    "loyal": N_("order often; silent for a while"),
+    "growing": N_("ordered lately, a few times"),
+    "new": N_("ordered lately, for the first time"),
+    "in between": N_("ordered a few times; silent for a while"),
+    "slipping away": N_("used to order often; silent for long"),
+    "long gone": N_("ordered seldom; silent for long"),
 }
 """The segments, most valuable first, and what they are."""
 TOP_SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.special import digamma, gammaln
 
 from retention_kit.errors import MetricError
+from retention_kit.messages import N_, Message, Number
 from retention_kit.models.fitting import Fit, Likelihood, Valued, maximum_likelihood, summed
 from retention_kit.models.patterns import Kinds, told
 
@@ -56,11 +57,15 @@ class SpendModel:
         """Return what to say of customers who order often and spend otherwise; empty where they do not."""
         if abs(self.correlation) <= DOUBTFUL_CORRELATION:
             return ""
-        how = "more" if self.correlation > 0 else "less"
-        return (
-            f"Customers who order more often spend {how} on each order day (correlation {self.correlation:.2f}): "
-            f"orders × value is {'too low' if self.correlation > 0 else 'too high'} for them."
+        more = N_(
+            "Customers who order more often spend more on each order day (correlation {correlation}): orders × value "
+            "is too low for them."
         )
+        less = N_(
+            "Customers who order more often spend less on each order day (correlation {correlation}): orders × value "
+            "is too high for them."
+        )
+        return Message(more if self.correlation > 0 else less, correlation=Number(self.correlation, 2))
 
     def refuse_dependence(self, *, name: str) -> None:
         """Refuse to multiply orders by value where the two depend on each other.
@@ -71,7 +76,9 @@ class SpendModel:
         """
         if abs(self.correlation) > REFUSED_CORRELATION:
             raise MetricError(
-                f"{name}: how often customers order and how much they spend depend on each other.",
+                Message(
+                    "{market}: how often customers order and how much they spend depend on each other.", market=name
+                ),
                 found=f"correlation {self.correlation:.2f}, more than {REFUSED_CORRELATION}",
                 to_try="show orders and value by themselves, or multiply them knowingly: dependence='accepted'",
             )
@@ -102,13 +109,13 @@ def fit_spend(spend_counts: pd.DataFrame) -> SpendModel:
     n_days, n, value = n_days[known], n[known], value[known]
     if (value <= 0).any() or (n_days < 1).any():
         raise MetricError(
-            "The model of spend needs values above 0, on at least one day.",
+            N_("The model of spend needs values above 0, on at least one day."),
             found=f"{told(n[(value <= 0) | (n_days < 1)].sum())} customers with a value of 0 or below, or with no day",
             to_try="leave them out: free orders say nothing of spend",
         )
     if n.sum() < LEAST_SPENDERS:
         raise MetricError(
-            f"Fewer than {LEAST_SPENDERS} customers, too few for a model of spend.",
+            Message("Fewer than {n} customers, too few for a model of spend.", n=LEAST_SPENDERS),
             to_try="wait, or take a longer history",
         )
     mean = value / (n * n_days)
@@ -116,7 +123,7 @@ def fit_spend(spend_counts: pd.DataFrame) -> SpendModel:
     spread = float((n * (mean / centre - 1) ** 2).sum() / n.sum())
     if spread < 1e-8:
         raise MetricError(
-            "All customers spend the same: there is no difference between them to learn.",
+            N_("All customers spend the same: there is no difference between them to learn."),
             found=f"{told(n.sum())} customers with one mean value",
             to_try="multiply by that value",
         )
@@ -130,7 +137,7 @@ def fit_spend(spend_counts: pd.DataFrame) -> SpendModel:
     p, q, gamma = fit.estimates.values()
     if q <= 1:
         raise MetricError(
-            "A few customers spend so much that the model of spend has no mean.",
+            N_("A few customers spend so much that the model of spend has no mean."),
             found=f"q {q:.2f}, at or below 1",
             to_try="look for orders that are no orders of a customer, such as wholesale",
         )

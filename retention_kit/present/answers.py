@@ -30,12 +30,12 @@ def said_and_done(rows: pd.DataFrame, *, by: str, horizon_days: int) -> Shown:
     frame = pd.DataFrame(
         {
             heading: rows[by],
-            _("Answers"): [formats.count(n) for n in rows["n"]],
-            _("Said, on average"): [formats.percent(share) for share in rows["stated"]],
-            _("Did"): [formats.percent(share) for share in rows["returned_share"]],
-            _("95% interval"): _shares(rows["returned_lower"], rows["returned_upper"]),
-            _("To be taken times"): [formats.decimal(kept, digits=2) for kept in rows["kept"]],
-            _("its 95% interval"): [
+            N_("Answers"): [formats.count(n) for n in rows["n"]],
+            N_("Said, on average"): [formats.percent(share) for share in rows["stated"]],
+            N_("Did"): [formats.percent(share) for share in rows["returned_share"]],
+            N_("95% interval"): _shares(rows["returned_lower"], rows["returned_upper"]),
+            N_("To be taken times"): [formats.decimal(kept, digits=2) for kept in rows["kept"]],
+            N_("its 95% interval"): [
                 formats.between(formats.decimal(low, digits=2), formats.decimal(high, digits=2))
                 for low, high in zip(rows["lower"], rows["upper"], strict=True)
             ],
@@ -92,10 +92,10 @@ def leavers(rows: pd.DataFrame, *, horizon_days: int) -> Shown:
     rows = rows[~rows["hidden"].astype(bool)]
     frame = pd.DataFrame(
         {
-            _("Customers who"): [_(_GROUPS[group]) for group in rows["group"]],
-            _("Answers"): [formats.count(n) for n in rows["n"]],
-            _("Net promoter score"): [formats.decimal(score, digits=1) for score in rows["net_promoter_score"]],
-            _("95% interval"): [
+            N_("Customers who"): [_(_GROUPS[group]) for group in rows["group"]],
+            N_("Answers"): [formats.count(n) for n in rows["n"]],
+            N_("Net promoter score"): [formats.decimal(score, digits=1) for score in rows["net_promoter_score"]],
+            N_("95% interval"): [
                 formats.between(formats.decimal(low, digits=1), formats.decimal(high, digits=1))
                 for low, high in zip(rows["lower"], rows["upper"], strict=True)
             ],
@@ -105,7 +105,7 @@ def leavers(rows: pd.DataFrame, *, horizon_days: int) -> Shown:
         days=formats.count(horizon_days)
     )
     caption = _("What those who stayed and those who left had said")
-    return table(frame, name="leavers", caption=caption, notes=[note], left=[_("Customers who")])
+    return table(frame, name="leavers", caption=caption, notes=[note], left=["Customers who"])
 
 
 def bias(found: ResponseBias | None) -> Shown:

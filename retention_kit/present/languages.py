@@ -212,7 +212,8 @@ def _fact(fact: object) -> object:
             current().locale.percent_formats[None] if fact.is_share else current().locale.decimal_formats[None]
         )
         pattern.frac_prec = (fact.digits, fact.digits)
-        return pattern.apply(fact.value, current().locale)
+        sign = "+" if fact.is_signed and fact.value >= 0 else ""
+        return sign + pattern.apply(fact.value, current().locale)
     is_count = isinstance(fact, int) and not isinstance(fact, bool)
     return format_decimal(fact, format="#,##0", locale=current().locale) if is_count else fact
 

@@ -73,21 +73,21 @@ def scorecard(rows: pd.DataFrame, *, min_cell: int) -> Shown:
     known = rows["strength"] != "none"
     frame = pd.DataFrame(
         {
-            _("Strategy"): [_name(key) for key in rows["strategy"]],
-            _("How sure"): [
+            N_("Strategy"): [_name(key) for key in rows["strategy"]],
+            N_("How sure"): [
                 _(_STRENGTHS[how if sure == "matched" else sure])
                 for sure, how in zip(rows["strength"], rows["method"], strict=True)
             ],
-            _("Got it"): [formats.percent(share, digits=0) for share in rows["exposure"]],
-            _("Elsewhere"): [formats.percent(share, digits=0) for share in rows["coverage"]],
-            _("Raw"): _all_points(rows["raw"], known),
-            _("Comparable"): _all_points(rows["difference"], known & (rows["strength"] != "raw")),
-            _("95% interval"): [
+            N_("Got it"): [formats.percent(share, digits=0) for share in rows["exposure"]],
+            N_("Elsewhere"): [formats.percent(share, digits=0) for share in rows["coverage"]],
+            N_("Raw"): _all_points(rows["raw"], known),
+            N_("Comparable"): _all_points(rows["difference"], known & (rows["strength"] != "raw")),
+            N_("95% interval"): [
                 formats.between(points(row.lower), points(row.upper)) if row.strength != "none" else ""
                 for row in rows.itertuples()
             ],
-            _("E-value"): [formats.decimal(value, digits=1) for value in rows["e_value_of_interval"]],
-            _("What to know"): [_note(row.note, row.column, min_cell) for row in rows.itertuples()],
+            N_("E-value"): [formats.decimal(value, digits=1) for value in rows["e_value_of_interval"]],
+            N_("What to know"): [_note(row.note, row.column, min_cell) for row in rows.itertuples()],
         }
     )
     notes = [
@@ -118,13 +118,15 @@ def sizes(rows: pd.DataFrame, *, currency: str) -> Shown:
     rows = rows[rows["strength"] != "none"].sort_values("more_money", ascending=False, na_position="last")
     frame = pd.DataFrame(
         {
-            _("Strategy"): [_name(key) for key in rows["strategy"]],
-            _("Got it"): [formats.count(n) for n in rows["n_got"]],
-            _("The rest"): [formats.count(n) for n in rows["n_without"]],
-            _("More who come back"): [formats.count(n) for n in rows["more_returning"]],
-            _("between"): _between(rows["more_returning_lower"], rows["more_returning_upper"], formats.count),
-            _("What they would bring"): [formats.whole_money(value, currency=currency) for value in rows["more_money"]],
-            _("and between"): _between(
+            N_("Strategy"): [_name(key) for key in rows["strategy"]],
+            N_("Got it"): [formats.count(n) for n in rows["n_got"]],
+            N_("The rest"): [formats.count(n) for n in rows["n_without"]],
+            N_("More who come back"): [formats.count(n) for n in rows["more_returning"]],
+            N_("between"): _between(rows["more_returning_lower"], rows["more_returning_upper"], formats.count),
+            N_("What they would bring"): [
+                formats.whole_money(value, currency=currency) for value in rows["more_money"]
+            ],
+            N_("and between"): _between(
                 rows["more_money_lower"],
                 rows["more_money_upper"],
                 lambda value: formats.whole_money(value, currency=currency),
@@ -135,7 +137,7 @@ def sizes(rows: pd.DataFrame, *, currency: str) -> Shown:
         "If the difference were an effect, and all who did not get it had: of the customers whose 90 days are over. "
         "Money is what one of the rest who came back ordered in that time, times so many more."
     )
-    return table(frame, name="sizes", caption=_("What it would be worth"), notes=[note], left=[_("Strategy")])
+    return table(frame, name="sizes", caption=_("What it would be worth"), notes=[note], left=["Strategy"])
 
 
 def balance(rows: pd.DataFrame, scored: pd.DataFrame) -> Shown:
@@ -153,12 +155,12 @@ def balance(rows: pd.DataFrame, scored: pd.DataFrame) -> Shown:
     largest = by.assign(after=after).groupby("strategy")["after"].max()
     frame = pd.DataFrame(
         {
-            _("Strategy"): [_name(key) for key in worst["strategy"]],
-            _("They differ most in"): [_(_CHARACTERISTICS.get(name, name)) for name in worst["characteristic"]],
-            _("before"): [formats.decimal(value, digits=2) for value in worst["before"]],
-            _("after, at the most"): [formats.decimal(largest[key], digits=2) for key in worst["strategy"]],
-            _("Exactly matched"): [formats.percent(share, digits=0) for share in worst["matched_share"]],
-            _("Overlap"): [formats.percent(share, digits=0) for share in worst["overlap"]],
+            N_("Strategy"): [_name(key) for key in worst["strategy"]],
+            N_("They differ most in"): [_(_CHARACTERISTICS.get(name, name)) for name in worst["characteristic"]],
+            N_("before"): [formats.decimal(value, digits=2) for value in worst["before"]],
+            N_("after, at the most"): [formats.decimal(largest[key], digits=2) for key in worst["strategy"]],
+            N_("Exactly matched"): [formats.percent(share, digits=0) for share in worst["matched_share"]],
+            N_("Overlap"): [formats.percent(share, digits=0) for share in worst["overlap"]],
         }
     )
     notes = [
@@ -178,14 +180,14 @@ def consistency(rows: pd.DataFrame) -> Shown:
     rows = rows[~rows["hidden"].astype(bool)]
     frame = pd.DataFrame(
         {
-            _("Waiting for"): [_(_WAITS[kind]) for kind in rows["kind"]],
-            _("Where"): [_(_PLACES[place]) for place in rows["place"]],
+            N_("Waiting for"): [_(_WAITS[kind]) for kind in rows["kind"]],
+            N_("Where"): [_(_PLACES[place]) for place in rows["place"]],
             "n": [formats.count(n) for n in rows["n"]],
-            _("Half wait at the most"): [_hours(hours) for hours in rows["median"]],
-            _("Spread"): [_hours(hours) for hours in rows["spread"]],
-            _("95% interval"): _between(rows["lower"], rows["upper"], _hours),
-            _("Promise kept"): [formats.percent(share) for share in rows["kept_share"]],
-            _("its 95% interval"): [
+            N_("Half wait at the most"): [_hours(hours) for hours in rows["median"]],
+            N_("Spread"): [_hours(hours) for hours in rows["spread"]],
+            N_("95% interval"): _between(rows["lower"], rows["upper"], _hours),
+            N_("Promise kept"): [formats.percent(share) for share in rows["kept_share"]],
+            N_("its 95% interval"): [
                 formats.share_interval(low, high)
                 for low, high in zip(rows["kept_lower"], rows["kept_upper"], strict=True)
             ],

@@ -16,7 +16,7 @@ from retention_kit.metrics.rows import where
 from retention_kit.present import formats, headlines
 from retention_kit.present.findings import finding
 from retention_kit.present.languages import N_, _, ngettext, worded
-from retention_kit.present.words import asked, beside, units
+from retention_kit.present.words import asked, beside, left_out_because, units
 
 _CARDS = (
     "customer_retention_rate",
@@ -518,7 +518,7 @@ def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Shown:
                 "{n} order of this market counts as nothing: {why}",
                 "{n} orders of this market count as nothing: {why}",
                 row.n_orders,
-            ).format(n=formats.count(row.n_orders), why=_(row.reason)),
+            ).format(n=formats.count(row.n_orders), why=left_out_because(row.reason)),
         }
         for row in left_out_counts.itertuples()
     ]

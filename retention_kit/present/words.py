@@ -51,6 +51,23 @@ _VALUES = {
     "joined within 30 days": N_("joined within 30 days"),
     "not joined": N_("not joined"),
 }
+_SEGMENTS = {
+    # Translators: name of a segment of customers
+    "champions": N_("champions"),
+    "loyal": N_("loyal"),
+    "growing": N_("growing"),
+    "new": N_("new"),
+    "in between": N_("in between"),
+    "slipping away": N_("slipping away"),
+    "long gone": N_("long gone"),
+}
+_LEFT_OUT = {
+    # Translators: why an order counts as nothing
+    "at or after as_of": N_("at or after as_of"),
+    "cancelled": N_("cancelled"),
+    "no positive amount": N_("no positive amount"),
+    "fully refunded": N_("fully refunded"),
+}
 _IN_WORDS = {"coupon", "first_delivery", "referred", "first_contact", "support", "loyalty"}
 """The cuts whose values are the kit's own words; those of the others are the data's."""
 
@@ -58,6 +75,16 @@ _IN_WORDS = {"coupon", "first_delivery", "referred", "first_contact", "support",
 def value_of_cut(value: str, *, cut: str) -> str:
     """Return a value of a cut as it is shown: the kit's own words translated, the data's as they are."""
     return _(_VALUES.get(value, value)) if cut in _IN_WORDS else value
+
+
+def segment_named(segment: str) -> str:
+    """Return the name of a segment of customers."""
+    return _(_SEGMENTS[segment])
+
+
+def left_out_because(reason: str) -> str:
+    """Return why an order counts as nothing."""
+    return _(_LEFT_OUT.get(reason, reason))
 
 
 def units(grain: str) -> str:
