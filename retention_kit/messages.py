@@ -1,5 +1,6 @@
 """Messages on their way to a reader: marked where they are written, worded where they are shown, in any language."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Self
@@ -49,6 +50,27 @@ class Number:
         """Return it as English writes it."""
         sign, kind = "+" if self.is_signed else "", "%" if self.is_share else "f"
         return f"{self.value:{sign},.{self.digits}{kind}}"
+
+
+class Period(str):
+    """A period, such as 2024-Q1, as a fact of a message or by itself: written as the language writes it."""
+
+
+class Listed(str):
+    """Messages one after another, as a fact of a message: A, B, C."""
+
+    parts: tuple[str, ...]
+
+    def __new__(cls, parts: Iterable[str]) -> Self:
+        """Return the list, its text in English."""
+        parts = tuple(parts)
+        made = super().__new__(cls, ", ".join(parts))
+        made.parts = parts
+        return made
+
+    def __getnewargs__(self) -> tuple[tuple[str, ...]]:
+        """Let a copy and a pickle keep the parts."""
+        return (self.parts,)
 
 
 def both(first: str, *others: str) -> str:

@@ -10,23 +10,24 @@ import pandas as pd
 
 from retention_kit.config import Market
 from retention_kit.errors import DataError, UsageError
+from retention_kit.messages import N_
 from retention_kit.periods import as_of_instant, date_of
 from retention_kit.writing import write_whole
 
 REASONS = {
-    "silent": "silent for longer than twice the usual",
-    "smaller": "last basket less than half the usual",
-    "quieter": "visits and opens fell by half",
-    "unhappy": "complained, or gave a low score",
-    "trouble": "slow, unresolved or repeated service contacts",
+    "silent": N_("silent for longer than twice the usual"),
+    "smaller": N_("last basket less than half the usual"),
+    "quieter": N_("visits and opens fell by half"),
+    "unhappy": N_("complained, or gave a low score"),
+    "trouble": N_("slow, unresolved or repeated service contacts"),
 }
 """What each column of `counts.watch_counts` says, in words."""
 _STEPS = {
-    "trouble": "solve the open case first, then call",
-    "unhappy": "answer the complaint personally",
-    "quieter": "write in the customer's own language about what is new",
-    "smaller": "recommend what goes with the last order",
-    "silent": "remind, with what was bought before",
+    "trouble": N_("solve the open case first, then call"),
+    "unhappy": N_("answer the complaint personally"),
+    "quieter": N_("write in the customer's own language about what is new"),
+    "smaller": N_("recommend what goes with the last order"),
+    "silent": N_("remind, with what was bought before"),
 }
 """The next step that each reason suggests; the first one that holds is taken."""
 _OWNER_ONLY = 0o600
@@ -112,11 +113,13 @@ def _worded(kept: pd.DataFrame, *, as_of_day: int, minor_per_unit: int) -> pd.Da
             "alert_id": kept["alert_id"],
             "as_of": date_of(as_of_day).isoformat(),
             "risk": (kept["lapse"] / 1e6).round(3),
-            "reasons": ["; ".join(REASONS[r] for r in own) or "the model alone: no single sign" for own in reasons],
+            "reasons": ["; ".join(REASONS[r] for r in own) or N_("the model alone: no single sign") for own in reasons],
             "value_at_stake": kept["value_minor"] / minor_per_unit,
             "expected_saved_value": kept["saved_minor"] / minor_per_unit,
             "offer": ["yes" if offer else "no" for offer in kept["chosen"]],
-            "next_step": [next((_STEPS[r] for r in _STEPS if r in own), "watch for another week") for own in reasons],
+            "next_step": [
+                next((_STEPS[r] for r in _STEPS if r in own), N_("watch for another week")) for own in reasons
+            ],
         }
     )
 

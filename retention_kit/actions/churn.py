@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_kit.errors import MetricError, UsageError
+from retention_kit.messages import N_
 from retention_kit.metrics.intervals import CONF_LEVEL, wilson
 from retention_kit.models import Forecasts, Patterns, PurchaseModel, patterns
 from retention_kit.models.backtest import back_tested_models
@@ -225,7 +226,7 @@ def at_risk(watch_counts: pd.DataFrame, *, reasons: Mapping[str, str], minor_per
     -------
     One row for all, and one per reason, most customers first: `reason`, `n_customers`, `risk`, `value`.
     """
-    rows = [("all who are watched", watch_counts)]
+    rows = [(N_("all who are watched"), watch_counts)]
     rows += [(words, watch_counts[watch_counts[column] == 1]) for column, words in reasons.items()]
     found = []
     for words, own in rows:

@@ -13,6 +13,7 @@ from scipy.stats import chisquare, norm
 from retention_kit.actions.pooling import Pooled, pooled_difference
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError, UsageError, unknown_name
+from retention_kit.messages import N_, Message, Number
 from retention_kit.metrics import difference_of_shares
 from retention_kit.metrics.intervals import CONF_LEVEL, wilson
 from retention_kit.metrics.suppression import hide_small
@@ -294,7 +295,7 @@ def trial(
         money = buckets[buckets["market"] == market.code]
         outcomes, left = _outcomes(found, money, market=market, conf_level=conf_level)
         if arms["n_returned"].sum() == 0:
-            notes = ("Nobody has ordered yet, in either arm: there is nothing to compare.",)
+            notes = (N_("Nobody has ordered yet, in either arm: there is nothing to compare."),)
     by_market = _by_market(rows, **named, min_cell=min_cell, conf_level=conf_level)
     shown = by_market[~by_market["hidden"].astype(bool)]
     return Trial(
@@ -389,16 +390,30 @@ def _faults(arms: pd.DataFrame, *, treatment: str, treatment_share: float) -> tu
     p = sample_ratio_p(assigned.to_dict(), planned=planned)
     faults = []
     if p < SMALLEST_RATIO_P:
-        sizes = " and ".join(f"{n:,} in '{arm}'" for arm, n in assigned.items())
+        (first, n_first), (second, n_second) = ((arm, int(n)) for arm, n in assigned.items())
         faults.append(
-            f"The arms were not drawn as planned: {sizes}, where {treatment_share:.0%} were to be in '{treatment}' "
-            f"(sample-ratio test, p {p:.4f}). Find out why before reading on: what follows is no effect."
+            Message(
+                "The arms were not drawn as planned: {n_first} in '{first}' and {n_second} in '{second}', where "
+                "{share} were to be in '{treatment}' (sample-ratio test, p {p}). Find out why before reading on: what "
+                "follows is no effect.",
+                n_first=n_first,
+                first=first,
+                n_second=n_second,
+                second=second,
+                share=Number(treatment_share, is_share=True),
+                treatment=treatment,
+                p=Number(p, 4),
+            )
         )
     twice = arms["n_in_two_arms"].sum()
     if twice > MOST_IN_TWO_ARMS * (twice + assigned.sum()):
         faults.append(
-            f"The arms overlap: {twice:,} of {twice + assigned.sum():,} customers were put in two arms. They are left "
-            "out of both, and leaving them out is not random."
+            Message(
+                "The arms overlap: {twice} of {n} customers were put in two arms. They are left out of both, and "
+                "leaving them out is not random.",
+                twice=int(twice),
+                n=int(twice + assigned.sum()),
+            )
         )
     return p, tuple(faults)
 
@@ -407,11 +422,16 @@ def _why_nothing(arms: pd.DataFrame, rows: pd.DataFrame, *, market: Market, min_
     """Return why a market shows nothing; empty where it does."""
     if arms["n_assigned"].sum() == 0:
         took_part = ", ".join(sorted(rows.loc[rows["n_assigned"] > 0, "market"].unique()))
-        return (f"Nobody of {market.name} took part: the experiment ran in {took_part or 'no market'}.",)
+        if not took_part:
+            return (Message("Nobody of {market} took part: the experiment ran in no market.", market=market.name),)
+        elsewhere = N_("Nobody of {market} took part: the experiment ran in {markets}.")
+        return (Message(elsewhere, market=market.name, markets=took_part),)
     if (arms["n_observed"] == 0).any():
-        return (f"Nobody of {market.name} was observed long enough in one of the arms: read it later.",)
+        early = N_("Nobody of {market} was observed long enough in one of the arms: read it later.")
+        return (Message(early, market=market.name),)
     if (arms["n_observed"] < min_cell).any():
-        return (f"An arm has fewer than {min_cell} customers of {market.name}: too few to be shown.",)
+        few = N_("An arm has fewer than {n} customers of {market}: too few to be shown.")
+        return (Message(few, n=min_cell, market=market.name),)
     return ()
 
 

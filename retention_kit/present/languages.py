@@ -20,7 +20,7 @@ from babel.core import get_global
 from babel.numbers import format_decimal
 
 from retention_kit.errors import UsageError
-from retention_kit.messages import N_, Message, Number
+from retention_kit.messages import N_, Listed, Message, Number, Period
 from retention_kit.writing import write_whole
 
 __all__ = [
@@ -193,7 +193,7 @@ def worded(message: str) -> str:
     Whole numbers among its facts are written as the language writes them, messages among them are told likewise.
     """
     if not isinstance(message, Message):
-        return _(message)
+        return str(_fact(message)) if isinstance(message, Period | Listed) else _(message)
     one, many, facts = message.template, message.plural, message.facts
     template = ngettext(one, many, facts["n"]) if many else _(one)
     return template.format(**{name: _fact(fact) for name, fact in facts.items()})
@@ -205,6 +205,12 @@ def untranslated() -> Counter[str]:
 
 
 def _fact(fact: object) -> object:
+    if isinstance(fact, Period):
+        from retention_kit.present.formats import period  # which speaks by this module
+
+        return period(fact)
+    if isinstance(fact, Listed):
+        return _(", ").join(map(worded, fact.parts))
     if isinstance(fact, str):
         return worded(fact) if isinstance(fact, Message) else fact
     if isinstance(fact, Number):

@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from retention_kit.messages import Listed, Message, Period
 from retention_kit.present import formats
+from retention_kit.present.languages import N_, _, ngettext, worded
 from retention_kit.present.tables import Shown, table
 
 _NUMBERS = {
@@ -22,16 +24,24 @@ _NUMBERS = {
 """Of each table the columns that name a row, and the numbers that are compared."""
 
 _WORDS = {
-    "n_customers": "customers",
-    "n_orders": "orders",
-    "revenue": "net revenue",
-    "n_start": "active at the start",
-    "n_end": "active at the end",
-    "n_retained": "retained",
-    "n": "customers of the cohort",
-    "n_active": "of the cohort, active",
+    "n_customers": N_("customers"),
+    "n_orders": N_("orders"),
+    "revenue": N_("net revenue"),
+    "n_start": N_("active at the start"),
+    "n_end": N_("active at the end"),
+    "n_retained": N_("retained"),
+    "n": N_("customers of the cohort"),
+    "n_active": N_("of the cohort, active"),
 }
-_SETTINGS = ("grain", "base_grain", "min_cell", "currency", "settings")
+_SETTINGS = {
+    # Translators: what is set otherwise than for the last report, in a list after "changed:"
+    "grain": N_("grain"),
+    "base_grain": N_("base grain"),
+    "min_cell": N_("min cell"),
+    "currency": N_("currency"),
+    "settings": N_("settings"),
+    "kit_version": N_("version of the kit"),
+}
 _LAST = ["period", "number", "then", "now", "why"]
 
 
@@ -50,10 +60,10 @@ def restated(now: Mapping[str, Any], *, earlier: str) -> pd.DataFrame:
     """
     then = _read(earlier)
     if any(then.get(key) != now.get(key) for key in ("market", "data", "format")):
-        return pd.DataFrame(columns=_LAST)
+        return pd.DataFrame(columns=_LAST, dtype=object)
     everywhere = _changed_settings(then, now)
     if any(then.get(key) != now.get(key) for key in ("grain", "base_grain", "currency")):
-        return pd.DataFrame([("all", "all", None, None, everywhere)], columns=_LAST)
+        return pd.DataFrame([("all", "all", None, None, everywhere)], columns=_LAST, dtype=object)
     rows, reasons = [], _reasons(then, now)
     for name, (keys, numbers) in _NUMBERS.items():
         before = {_key(row, keys): row for row in then["tables"].get(name, ()) if row.get("complete", 1) == 1}
@@ -62,27 +72,32 @@ def restated(now: Mapping[str, Any], *, earlier: str) -> pd.DataFrame:
             for number in numbers:
                 pair = known.get(number), row.get(number)
                 if None not in pair and pair[0] != pair[1]:
-                    why = everywhere or reasons.get(str(row.get("period", "")), "orders or refunds of earlier periods")
+                    why = everywhere or reasons.get(
+                        str(row.get("period", "")), N_("orders or refunds of earlier periods")
+                    )
                     rows.append((_named(row, keys), _WORDS[number], *pair, why))
-    return pd.DataFrame(rows, columns=_LAST)
+    return pd.DataFrame(rows, columns=_LAST, dtype=object)
 
 
 def restatement_log(rows: pd.DataFrame, *, most: int = 12) -> Shown:
     """Return the numbers of closed periods that moved since the last report, the first of them."""
     told = pd.DataFrame(
         {
-            "Period": rows["period"],
-            "Number": rows["number"],
-            "Last report": [formats.count(value) for value in rows["then"]],
-            "Now": [formats.count(value) for value in rows["now"]],
-            "Why": rows["why"],
+            N_("Period"): [worded(period) for period in rows["period"]],
+            N_("Number"): [_(number) for number in rows["number"]],
+            N_("Last report"): [formats.count(value) for value in rows["then"]],
+            N_("Now"): [formats.count(value) for value in rows["now"]],
+            N_("Why"): [worded(why) for why in rows["why"]],
         }
     ).head(most)
-    notes = [f"{len(rows) - most} more are in the file beside this page."] if len(rows) > most else []
+    more = ngettext(
+        "{n} more is in the file beside this page.", "{n} more are in the file beside this page.", len(rows) - most
+    )
+    notes = [more.format(n=formats.count(len(rows) - most))] if len(rows) > most else []
     if told.empty:
-        told = pd.DataFrame({"": ["No number of a closed period moved, or there is no earlier report."]})
+        told = pd.DataFrame({"": [_("No number of a closed period moved, or there is no earlier report.")]})
     left = [column for column in ("Period", "Number", "Why", "") if column in told]
-    return table(told, name="restated", caption="Moved since the last report", notes=notes, left=left)
+    return table(told, name="restated", caption=_("Moved since the last report"), notes=notes, left=left)
 
 
 def _read(file: str) -> dict[str, Any]:
@@ -99,16 +114,16 @@ def _key(row: Mapping[str, Any], keys: Sequence[str]) -> tuple[Any, ...]:
 
 def _named(row: Mapping[str, Any], keys: Sequence[str]) -> str:
     if "age" in keys:
-        return f"{row['cohort']}, age {row['age']}"
-    return f"{row['period']}, by {row['rule']}" if "rule" in keys else str(row["period"])
+        return Message("{cohort}, age {age}", cohort=Period(row["cohort"]), age=row["age"])
+    if "rule" in keys:
+        return Message("{period}, by {rule}", period=Period(row["period"]), rule=row["rule"])
+    return Period(row["period"])
 
 
 def _changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return what is set otherwise than for the earlier report; empty where nothing is."""
-    changed = [key.replace("_", " ") for key in _SETTINGS if then.get(key) != now.get(key)]
-    if then.get("kit_version") != now.get("kit_version"):
-        changed.append("version of the kit")
-    return f"changed: {', '.join(changed)}" if changed else ""
+    changed = [told for key, told in _SETTINGS.items() if then.get(key) != now.get(key)]
+    return Message("changed: {settings}", settings=Listed(changed)) if changed else ""
 
 
 def _reasons(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
@@ -122,7 +137,7 @@ def _reasons(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
             for name in ("n_orders", "revenue")
         )
         if orders:
-            reasons[row["period"]] = "late orders" if orders > 0 else "orders cancelled or refunded wholly"
+            reasons[row["period"]] = N_("late orders") if orders > 0 else N_("orders cancelled or refunded wholly")
         elif money:
-            reasons[row["period"]] = "late refunds" if money < 0 else "amounts that were corrected"
+            reasons[row["period"]] = N_("late refunds") if money < 0 else N_("amounts that were corrected")
     return reasons

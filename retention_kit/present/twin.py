@@ -16,6 +16,7 @@ from retention_kit.metrics.suppression import hide_small
 from retention_kit.models import Outlook
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines, value
+from retention_kit.present.languages import N_, _, current, ngettext
 from retention_kit.present.sentences import group_sentences, sentences
 from retention_kit.present.tables import Shown, table
 from retention_kit.writing import write_whole
@@ -64,6 +65,7 @@ def _told_of_both(sheet: Sheet | GroupSheet, *, data: str, data_fingerprint: str
         "data": data,
         "data_fingerprint": data_fingerprint,
         "kit_version": __version__,
+        "language": current().code,
         "headlines": [
             h.to_dict() | {"shown": headlines.shown(h), "shown_interval": headlines.interval(h)}
             for h in sheet.headlines.values()
@@ -94,12 +96,12 @@ def publish(
         told["restated"] = [] if restated is None else _rows(restated)
         write_whole({Path(to): to_json(told).encode()})
     facts = {
-        "Market": f"{sheet.market.name} ({sheet.market.code})",
-        "Data": data,
-        "Observed before": formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
-        "Currency": sheet.market.currency,
-        "Time zone": sheet.market.time_zone,
-        "Smallest group shown": f"{sheet.min_cell} customers",
+        _("Market"): f"{sheet.market.name} ({sheet.market.code})",
+        _("Data"): data,
+        _("Observed before"): formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
+        _("Currency"): sheet.market.currency,
+        _("Time zone"): sheet.market.time_zone,
+        _("Smallest group shown"): _least(sheet.min_cell),
         "retention_kit": __version__,
     }
     return _provenance(facts)
@@ -145,20 +147,24 @@ def publish_group(
         told = {"data": data, "data_fingerprint": data_fingerprint, "findings": findings, "outlooks": outlooks}
         write_whole({Path(to): to_json(group_twin(sheet, **told)).encode()})
     facts = {
-        "Markets": ", ".join(sheet.names.values()),
-        "Too small to show": ", ".join(sheet.hidden) or "none",
-        "Data": data,
-        "Observed before": formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
-        "Currency of the group": sheet.currency or "none",
-        "Smallest group shown": f"{sheet.min_cell} customers",
+        _("Markets"): formats.separated(sheet.names.values()),
+        _("Too small to show"): formats.separated(sheet.hidden) or _("none"),
+        _("Data"): data,
+        _("Observed before"): formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
+        _("Currency of the group"): sheet.currency or _("none"),
+        _("Smallest group shown"): _least(sheet.min_cell),
         "retention_kit": __version__,
     }
     return _provenance(facts)
 
 
+def _least(n: int) -> str:
+    return ngettext("{n} customer", "{n} customers", n).format(n=formats.count(n))
+
+
 def _provenance(facts: dict[str, str]) -> Shown:
-    frame = pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()})
-    return table(frame, name="provenance", caption="Where these numbers come from", left=["Fact", "Value"])
+    frame = pd.DataFrame({N_("Fact"): facts.keys(), N_("Value"): facts.values()})
+    return table(frame, name="provenance", caption=_("Where these numbers come from"), left=["Fact", "Value"])
 
 
 def _ahead(outlook: Outlook, *, min_cell: int) -> dict[str, Any]:
