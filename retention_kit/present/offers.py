@@ -5,7 +5,7 @@ import pandas as pd
 from retention_kit.actions import Alerted, Effect, Offers, PastList, Uplift
 from retention_kit.present import formats
 from retention_kit.present.actions import listed, points
-from retention_kit.present.languages import _
+from retention_kit.present.languages import N_, _
 from retention_kit.present.tables import Shown, table
 
 
@@ -58,11 +58,11 @@ def offers_by_segment(found: Offers, *, currency: str, min_cell: int) -> Shown:
         hidden |= rows.index == (others.idxmin() if len(others) else -1)
     frame = pd.DataFrame(
         {
-            _("Order days"): [_days(row.from_days, row.to_days) for row in rows.itertuples()],
-            _("Customers"): _or_few(rows["n_customers"], hidden, min_cell),
-            _("Offers"): _or_few(rows["n_offers"], hidden, min_cell),
-            _("Mean risk"): [formats.percent(None if h else r) for r, h in zip(rows["risk"], hidden, strict=True)],
-            _("Expected return"): [
+            N_("Order days"): [_days(row.from_days, row.to_days) for row in rows.itertuples()],
+            N_("Customers"): _or_few(rows["n_customers"], hidden, min_cell),
+            N_("Offers"): _or_few(rows["n_offers"], hidden, min_cell),
+            N_("Mean risk"): [formats.percent(None if h else r) for r, h in zip(rows["risk"], hidden, strict=True)],
+            N_("Expected return"): [
                 formats.ABSENT if h else _money(value, currency)
                 for value, h in zip(rows["expected"], hidden, strict=True)
             ],
@@ -72,7 +72,7 @@ def offers_by_segment(found: Offers, *, currency: str, min_cell: int) -> Shown:
         "Each customer by his own risk and his own mean order: the table adds up, it does not choose. Expected return: "
         "margin saved less what the offers cost."
     )
-    return table(frame, name="offers", caption=_("Who gets an offer"), notes=[note], left=[_("Order days")])
+    return table(frame, name="offers", caption=_("Who gets an offer"), notes=[note], left=["Order days"])
 
 
 def uplift(found: Uplift | None, *, currency: str, min_cell: int) -> Shown:
@@ -85,16 +85,16 @@ def uplift(found: Uplift | None, *, currency: str, min_cell: int) -> Shown:
     few = rows["n_customers"] < min_cell
     frame = pd.DataFrame(
         {
-            _("Order days"): [_days(row.from_days, row.to_days) for row in rows.itertuples()],
-            _("Silent for"): [_silent(row.from_silent, row.to_silent) for row in rows.itertuples()],
-            _("In the test"): [formats.count(n) for n in rows["n_treatment"] + rows["n_control"]],
-            _("Uplift"): [points(value) for value in rows["difference"]],
-            _("95% interval"): _points_between(rows["lower"], rows["upper"]),
-            _("drawn together"): [points(value) for value in rows["shrunken"]],
-            _("its 95% interval"): _points_between(rows["shrunken_lower"], rows["shrunken_upper"]),
-            _("An offer returns"): [formats.money(value, currency=currency) for value in rows["expected_each"]],
-            _("Customers today"): _or_few(rows["n_customers"], few, min_cell),
-            _("Offers"): _or_few(rows["n_offers"], few & (rows["n_offers"] > 0), min_cell),
+            N_("Order days"): [_days(row.from_days, row.to_days) for row in rows.itertuples()],
+            N_("Silent for"): [_silent(row.from_silent, row.to_silent) for row in rows.itertuples()],
+            N_("In the test"): [formats.count(n) for n in rows["n_treatment"] + rows["n_control"]],
+            N_("Uplift"): [points(value) for value in rows["difference"]],
+            N_("95% interval"): _points_between(rows["lower"], rows["upper"]),
+            N_("drawn together"): [points(value) for value in rows["shrunken"]],
+            N_("its 95% interval"): _points_between(rows["shrunken_lower"], rows["shrunken_upper"]),
+            N_("An offer returns"): [formats.money(value, currency=currency) for value in rows["expected_each"]],
+            N_("Customers today"): _or_few(rows["n_customers"], few, min_cell),
+            N_("Offers"): _or_few(rows["n_offers"], few & (rows["n_offers"] > 0), min_cell),
         }
     )
     differ = (
@@ -123,7 +123,7 @@ def uplift(found: Uplift | None, *, currency: str, min_cell: int) -> Shown:
         name="uplift",
         caption=_("Whom the test changed most"),
         notes=notes,
-        left=[_("Order days"), _("Silent for")],
+        left=["Order days", "Silent for"],
     )
 
 
