@@ -68,6 +68,7 @@ _SHARED = (
     "step_cells",
     "cohort_cells",
     "coverage_cells",
+    "contract_cells",
 )
 _OF_THE_GROUP = (*GUIDE_TABLES, "return_counts", "window_counts", "retained_revenue_counts", "bucket_counts")
 _IN_BUCKETS = {"bucket_counts", "retained_revenue_counts"}
@@ -327,6 +328,7 @@ def counts_in(
     if "strategy_counts" in tables:
         engine.load_rows("baskets", BASKETS)
     engine.create("contracts", _CONTRACTS)
+    engine.create("running_days", _RUNNING)
     if _IN_BUCKETS & set(tables):
         engine.create(
             "customer_buckets", f"SELECT customer, {_BUCKETS[engine.dialect]} % 200 AS bucket FROM customer_keys"
@@ -353,6 +355,7 @@ def _by_parts(engine: Engine, tables: Sequence[str], *, n_parts: int) -> dict[st
         engine.create("ledger", f"SELECT * FROM whole_ledger WHERE customer % {n_parts} = {nth}")
         parts.append(_of_part(engine, tables, f"moved_{nth}"))
         engine.create("contracts", _NO_CONTRACTS)  # they are of no part, and were counted with the first
+        engine.create("running_days", _NOBODY_RUNNING)
     engine.create("moved", " UNION ALL ".join(f"SELECT * FROM moved_{nth}" for nth in range(n_parts)))
     engine.drop("whole_ledger")
     return {table: _summed([part[table] for part in parts]) for table in tables}
@@ -371,6 +374,15 @@ def _of_part(engine: Engine, tables: Sequence[str], moved: str) -> dict[str, pd.
 
 _CONTRACTS = "SELECT market, started_us, ended_us FROM subscriptions"
 _NO_CONTRACTS = f"{_CONTRACTS} WHERE 1 = 0"
+_RUNNING = "SELECT market, customer_id, start_day, end_day FROM contract_days"
+_NOBODY_RUNNING = f"{_RUNNING} WHERE 1 = 0"
+_RUNNING_IN_SEVERAL = """
+    SELECT {market} AS market, d.customer_id, d.start_day, d.end_day
+    FROM contract_days AS d
+    JOIN (SELECT customer_id FROM contract_days GROUP BY customer_id HAVING COUNT(DISTINCT market) > 1) AS s
+        ON s.customer_id = d.customer_id
+"""
+"""Subscriptions of customers who have them in several markets: each active once in the group."""
 _BUCKETS = {
     "duckdb": "('0x' || SUBSTR(MD5(customer_id), 1, 7))::BIGINT",
     "postgres": "CAST(CAST(('x' || SUBSTR(MD5(customer_id), 1, 7)) AS BIT(28)) AS BIGINT)",
@@ -387,6 +399,7 @@ def engine(source: Source, *, as_of: str, grains: Sequence[str]) -> Engine:
     opened = _opened(source)
     _loaded(opened, source)
     _ledger(opened, source, as_of=as_of, grains=grains)
+    opened.create("running_days", _RUNNING)
     _share(opened)
     opened.create("customer_facts", sql("customer_facts"))
     return opened
@@ -424,6 +437,7 @@ def _ledger(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
     engine.create("ledger", ledger)
     _refuse_missing_rates(engine)
     prelude.observe_history(engine, source)
+    engine.create("contract_days", sql("contract_days"))
 
 
 def _after(name: str, query: str, text: str) -> str:
@@ -443,6 +457,7 @@ def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
     Counts of disjoint customers add up; who ordered in one market only is in one market's counts only.
     """
     engine.create("contracts", _NO_CONTRACTS)  # a contract is of one market: nothing to take back
+    engine.create("running_days", _RUNNING_IN_SEVERAL.format(market="d.market"))
     engine.create("ledger", "SELECT * FROM moved")
     _share(engine)
     twice = {table: engine.collect(sql(table)) for table in found}
@@ -452,6 +467,7 @@ def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
     )
     columns = f"customer, us, local_us, day, {covered_day}, n_orders, gross_minor, refunded_minor"
     engine.create("ledger", f"SELECT '{GROUP}' AS market, {columns} FROM moved")
+    engine.create("running_days", _RUNNING_IN_SEVERAL.format(market=f"'{GROUP}'"))
     prelude.group_of(engine)
     _share(engine)
     once = {table: engine.collect(sql(table)) for table in found}

@@ -142,8 +142,20 @@ def glossary(sheet: Sheet | GroupSheet) -> Shown:
     )
 
 
+_BASE_CAPTIONS = {
+    "window": N_("The active base: who stayed, who left, who came"),
+    "period": N_("Customers who ordered in a period: who stayed, who left, who came"),
+    "contract": N_("Subscribers: who stayed, who left, who came"),
+}
+
+
 def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
-    """Return where the active base came from and where it went, for the last closed periods."""
+    """Return where the active base came from and where it went, for the last closed periods.
+
+    Parameters
+    ----------
+    rule : 'window', 'period', or 'contract' for those whose subscription runs.
+    """
     base = where(sheet.tables["active_base"], rule=rule).tail(last)
     counts = {
         "n_start": N_("Start"),
@@ -158,11 +170,14 @@ def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
     frame[N_("Retention rate")] = [formats.percent(value) for value in base["customer_retention_rate"]]
     frame[N_("95% interval")] = _intervals(base)
     frame[N_("Textbook rate")] = [formats.percent(value) for value in base["textbook_retention_rate"]]
+    notes = _truncation_notes(base)
+    if rule == "contract" and base.empty:
+        notes = [_("This market has no subscriptions that a period could be told of.")]
     return table(
         frame,
-        name="active-base",
-        caption=_("The active base: who stayed, who left, who came"),
-        notes=_truncation_notes(base),
+        name="active-base" if rule == "window" else f"active-base-{rule}",
+        caption=_(_BASE_CAPTIONS[rule]),
+        notes=notes,
         left=["Period"],
     )
 

@@ -150,6 +150,25 @@ class Shop:
         return [customer for customer in self.customers if customer.order_days]
 
     @cached_property
+    def subscriptions(self) -> dict[str, list[tuple[date, date | None]]]:
+        """Return of everybody with subscriptions here from which local day to which each ran, None at `as_of`."""
+        found = defaultdict(list)
+        for contract in self.log.contracts:
+            observed = self.observed.get(contract.market)
+            if observed is not None and contract.started < observed.as_of_us:
+                zone = next(place.zone for place in self.log.places if place.code == contract.market)
+                has_ended = contract.ended is not None and contract.ended < observed.as_of_us
+                ended = _local_day(contract.ended, zone) if has_ended else None
+                found[contract.customer].append((_local_day(contract.started, zone), ended))
+        return found
+
+    @property
+    def has_contracts(self) -> bool:
+        """Return whether any market has a subscription that was seen."""
+        ends = {place.code: _as_of_day(self.log, place).as_of_us for place in self.log.present}
+        return any(contract.started < ends.get(contract.market, contract.started) for contract in self.log.contracts)
+
+    @cached_property
     def first_day(self) -> date | None:
         """Return the first day with an order, or with money of one."""
         return min((entry.day for customer in self.customers for entry in customer.entries), default=None)
@@ -162,11 +181,12 @@ class Shop:
     def year_ago_day(self) -> date:
         return min(observed.year_ago_day for observed in self.observed.values())
 
-    def periods(self, grain: str) -> Iterator["Period"]:
-        """Yield the periods from that of the first entry to the last one that was seen."""
-        if self.first_day is None:
+    def periods(self, grain: str, *, since: date | None = None) -> Iterator["Period"]:
+        """Yield the periods from that of the first entry, or of a day, to the last one that was seen."""
+        since = since or self.first_day
+        if since is None:
             return
-        period = Period.of(self.first_day, grain)
+        period = Period.of(since, grain)
         while period.first < self.unseen_day:
             yield period
             period = period.next
@@ -438,6 +458,23 @@ def _activity_counts(shop: Shop) -> Iterator[tuple]:
                     *(shop.complete(period), shop.before_history(reaches_back_to)),
                     *_sets(shop, rule, period),
                 )
+        for period in shop.periods(grain, since=shop.history_day) if shop.has_contracts else ():
+            yield shop.code, grain, "contract", period.number, shop.complete(period), 0, *_subscribers(shop, period)
+
+
+def _subscribers(shop: Shop, period: Period) -> tuple[int, ...]:
+    """Return the sizes of S, E, N, R, X, L by subscriptions that run at the boundaries."""
+    start, end, new = set(), set(), set()
+    for who, stretches in shop.subscriptions.items():
+        at_start, at_end = (
+            any(began < boundary and (ended is None or ended >= boundary) for began, ended in stretches)
+            for boundary in (period.first, period.next.first)
+        )
+        start |= {who} if at_start else set()
+        end |= {who} if at_end else set()
+        if at_end and period.first <= min(began for began, _ in stretches) < period.next.first:
+            new.add(who)
+    return len(start), len(end), len(new), len(start & end), len(end - start - new), len(start - end)
 
 
 def _sets(shop: Shop, rule: str, period: Period) -> tuple[int, ...]:

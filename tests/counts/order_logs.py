@@ -76,11 +76,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Contract:
-    """A subscription of a market, from when to when; None while it runs."""
+    """A customer's subscription in a market, from when to when; None while it runs."""
 
     market: str
     started: int
     ended: int | None = None
+    customer: str = "subscriber"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def typed_subscriptions(log: Log) -> pa.Table:
     """Return the contracts as ingest would leave them in an engine."""
     columns = {
         "subscription_id": ([f"s{nth}" for nth, _ in enumerate(log.contracts)], pa.string()),
-        "customer_id": ([f"c{nth}" for nth, _ in enumerate(log.contracts)], pa.string()),
+        "customer_id": ([contract.customer for contract in log.contracts], pa.string()),
         "market": ([contract.market for contract in log.contracts], pa.string()),
         "started_us": ([contract.started for contract in log.contracts], pa.int64()),
         "ended_us": ([contract.ended for contract in log.contracts], pa.int64()),
@@ -206,7 +207,7 @@ def random_logs(draw, *, most_orders: int = 24) -> Log:
         grains=tuple(
             draw(st.lists(st.sampled_from(("day", "week", "month", "quarter", "year")), min_size=1, unique=True))
         ),
-        contracts=tuple(draw(st.lists(_contracts(places, times), max_size=3))),
+        contracts=tuple(draw(st.lists(_contracts(places, times), max_size=5))),
         refund_policy=draw(st.sampled_from(("order", "processed"))),
         free_orders=draw(st.sampled_from(("left_out", "kept"))),
         complete_history=draw(st.booleans()),
@@ -249,7 +250,8 @@ def _orders(draw, places: Sequence[Place], times: st.SearchStrategy[int]) -> Ord
 @st.composite
 def _contracts(draw, places: Sequence[Place], times: st.SearchStrategy[int]) -> Contract:
     started, ended = sorted((draw(times), draw(times)))
-    return Contract(draw(st.sampled_from(places)).code, started, draw(st.sampled_from((ended, None))))
+    ended = draw(st.sampled_from((ended, ended, None)))
+    return Contract(draw(st.sampled_from(places)).code, started, ended, draw(st.sampled_from(CUSTOMERS[:2])))
 
 
 @st.composite

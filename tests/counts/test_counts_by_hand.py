@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 import pytest
 from oracle import COLUMNS
-from order_logs import Log, Order, Place, counted_in, instant, load_log, source_of
+from order_logs import Contract, Log, Order, Place, counted_in, instant, load_log, source_of
 
 from retention_kit.counts import counts_in
 from retention_kit.periods import day_of
@@ -261,3 +261,41 @@ def test_own_brackets_are_counted_beside_the_kit_s(duckdb_engine):
     load_log(duckdb_engine, log)
     found = counts_in(duckdb_engine, own, as_of=log.as_of, grains=log.grains, tables=["return_counts"])["return_counts"]
     assert rows(found, "market == 'NL' and from_day > 0", "from_day", "to_day", "before_day") == [(8, 11, 0)]
+
+
+def contracts(customer: str, *stretches: tuple[str, str | None], market: str = "NL") -> list[Contract]:
+    """Return subscriptions of a customer, from a day to a day, at midnight in Amsterdam; None while they run."""
+    at = [[None if day is None else instant(f"{day}T00:00", "Europe/Amsterdam") for day in one] for one in stretches]
+    return [Contract(market, started, ended, customer) for started, ended in at]
+
+
+SUBSCRIBERS = replace(
+    CHARACTERS,
+    contracts=(
+        *contracts("stays", ("2023-11-10", None)),
+        *contracts("quits", ("2024-01-05", "2024-03-20")),
+        *contracts("pauses", ("2024-01-10", "2024-02-15"), ("2024-04-10", None)),
+        *contracts("switches", ("2024-01-20", "2024-03-01"), ("2024-03-01", None)),
+        *contracts("twice", ("2024-02-05", None), ("2024-02-06", None)),
+        *contracts("short", ("2024-04-03", "2024-04-20")),
+        *contracts("moves", ("2024-01-02", "2024-02-10")),
+        *contracts("moves", ("2024-02-10", None), market="DK"),
+    ),
+)
+
+
+def test_subscribers_are_active_while_a_subscription_of_theirs_runs(duckdb_engine):
+    found = counted_in(duckdb_engine, SUBSCRIBERS, ["activity_counts"])["activity_counts"]
+    of_nl = rows(found, f"market == 'NL' and rule == 'contract' and period <= {APRIL}", *SETS)
+    # at the start stays; new: quits, pauses, switches, moves, who are four of five at the end
+    # of five, pauses and moves leave; twice is new, and one customer
+    # of four, quits leaves; switches ended at midnight and began at the same: no gap
+    # pauses comes back; short was there at neither end
+    assert of_nl == [(1, 5, 4, 1, 0, 0), (5, 4, 1, 3, 0, 2), (4, 3, 0, 3, 0, 1), (3, 4, 0, 3, 1, 0)]
+    of_all = rows(found, f"market == 'ALL' and rule == 'contract' and period <= {APRIL}", *SETS)
+    # who moves from one market to the other stays with the group
+    assert of_all == [(1, 5, 4, 1, 0, 0), (5, 5, 1, 4, 0, 1), (5, 4, 0, 4, 0, 1), (4, 5, 0, 4, 1, 0)]
+
+
+def test_where_nobody_has_a_subscription_there_are_no_rows_by_contract(tables):
+    assert set(tables["activity_counts"]["rule"]) == {"window", "period"}

@@ -26,7 +26,9 @@ def batches(logs: Sequence[Log], *, most: int) -> Iterator[Log]:
                 for o in log.orders
             ),
             contracts=tuple(
-                replace(c, market=_market(c.market, n)) for n, log in enumerate(some) for c in log.contracts
+                replace(c, market=_market(c.market, n), customer=_customer(c.customer, n))
+                for n, log in enumerate(some)
+                for c in log.contracts
             ),
             as_of=written(times[-1] if nth % 2 else times[len(times) * 3 // 4] + 1),
             grains=_grains(times[-1] - times[0], len(some)),
