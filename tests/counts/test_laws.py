@@ -114,7 +114,8 @@ class TestOtherLogs:
     def test_the_group_is_the_sum_of_its_markets_where_nobody_moved(self, counted_logs, duckdb_engine):
         for log, _ in few(counted_logs, of=lambda log: len(log.present) > 1):
             at_home = tuple(replace(order, customer=f"{order.customer} of {order.market}") for order in log.orders)
-            tables = counted_in(duckdb_engine, replace(log, orders=at_home), list(GUIDE_TABLES))
+            bound = tuple(replace(one, customer=f"{one.customer} of {one.market}") for one in log.contracts)
+            tables = counted_in(duckdb_engine, replace(log, orders=at_home, contracts=bound), list(GUIDE_TABLES))
             group = {name: table[table["market"] == GROUP] for name, table in tables.items()}
             markets = {name: table[table["market"] != GROUP].assign(market=GROUP) for name, table in tables.items()}
             assert summed(group) == summed(markets)
