@@ -25,13 +25,15 @@ from retention_kit.errors import UsageError
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats
 from retention_kit.present.languages import N_, _, ngettext, speak
-from retention_kit.present.layout import Margins
+from retention_kit.present.layout import Margins, in_lines
 from retention_kit.present.words import age_axis, beside, value_of_cut
 
 FORMAT_VARIABLE = "RETENTION_KIT_FIGURE_FORMAT"
 """Environment variable that makes notebooks draw SVG (`svg`), as reports want it; PNG where it is not set."""
 
 _GREY = "#6b7280"
+_OCHRE = "#8a5a00"  # as dark as text has to be
+_AXIS_LETTERS = 48  # widths of a letter along the axis of a whole figure
 _LONGEST_LABEL = 40
 _WIDTH = 8
 """Inches of a figure's width."""
@@ -173,8 +175,8 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
         color=_GREY,
         label=_("textbook rate: stayed or came back"),
     )
-    labels = [f"{formats.period(row.period)}\n{_n(row.n_start)}" for row in rows.itertuples()]
-    axes.set_xticks(at, labels)
+    written = _below_axis([formats.period(period) for period in rows["period"]])
+    axes.set_xticks(at, [f"{period}\n{_n(n)}" for period, n in zip(written, rows["n_start"], strict=True)])
     _from_zero(axes, upper=max(rows["upper"].max(), textbook.max()))
     axes.yaxis.set_major_formatter(_SHARE)
     axes.set_title(title)
@@ -208,8 +210,7 @@ def cohort_heatmap(
     if not grid.notna().any(axis=None):
         return _nothing(title, market=market)
     figure, axes = panels(height=0.8 + 0.32 * max(len(grid), 2))
-    axes.set_facecolor("#f3f4f6")
-    axes.patch.set(hatch="///", edgecolor="#d1d5db")
+    _hatched(axes)
     written = grid.map(lambda share: "" if pd.isna(share) else formats.percent(share, digits=0))
     _heatmap(axes, grid, written, cmap="cividis", limits=(0, np.nanmax(grid.to_numpy())), size=9)
     cut_off = set(cohort_retention.loc[cohort_retention["left_truncated"] == 1, "cohort"])
@@ -285,7 +286,8 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
         bottom.yaxis.set_major_formatter(_COUNT)
         bottom.set_title(_("Average order value, {currency}").format(currency=market.currency))
     step = max(1, len(at) // 9)
-    rooms[-1].set_xticks(at[::step], [formats.period(period) for period in rows["period"].iloc[::step]])
+    written = _below_axis([formats.period(period) for period in rows["period"].iloc[::step]])
+    rooms[-1].set_xticks(at[::step], written)
     with_money = _("{period} {orders} orders by {customers} customers, {amount} each")
     without = _("{period} {orders} orders by {customers} customers")
     told = formats.enumerated(
@@ -375,16 +377,14 @@ def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: floa
     rate = rows["retention_by_window"].to_numpy()
     errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
     axes.errorbar(rows["window_days"], rate, yerr=errors, marker="o", capsize=3, linewidth=2)
-    axes.axvline(market.activity_window_days, color=_GREY, linestyle=":")
+    in_use = market.activity_window_days
+    is_left = own_window is not None and in_use <= own_window
     # Translators: beside a line in a figure: the activity window that this market uses
-    in_use = _("in use")
-    axes.annotate(in_use, (market.activity_window_days, 0), xytext=(3, 4), textcoords="offset points", color=_GREY)
+    _line_named(axes, in_use, _("in use"), colour=_GREY, to_the_left=is_left)
     own = ""
     if own_window is not None:
-        axes.axvline(own_window, color="C1", linestyle=":")
         # Translators: beside a line in a figure: the activity window that the gaps between its orders give
-        by_gaps = _("by its own gaps")
-        axes.annotate(by_gaps, (own_window, 0), xytext=(3, 16), textcoords="offset points", color="C1")
+        _line_named(axes, own_window, _("by its own gaps"), colour=_OCHRE, to_the_left=not is_left)
         own = ngettext(
             "Its own gaps between orders give a window of {n} day.",
             "Its own gaps between orders give a window of {n} days.",
@@ -419,7 +419,7 @@ def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: in
     ratio = (rows["share"] / rows["share_then"].where(rows["share_then"] > 0)).clip(0.25, 4)
     grid = rows.assign(ratio=np.log2(ratio)).pivot(index="cohort", columns="age", values="ratio")
     figure, axes = panels(height=0.9 + 0.28 * max(len(grid), 2))
-    axes.set_facecolor("#f3f4f6")
+    _hatched(axes)
     written = grid.map(lambda power: "" if pd.isna(power) else formats.decimal(2**power, digits=1))
     _heatmap(axes, grid, written, cmap="RdBu", limits=(-1.5, 1.5), size=8)
     axes.set_yticks(np.arange(len(grid)) + 0.5, [formats.period(cohort) for cohort in grid.index])
@@ -537,6 +537,24 @@ def _annotated(axes, row: pd.Series, *, at: float, above: int, ha: str, va: str)
     """Write a point's share and n beside it, `above` points over the value `at`."""
     text = _("{label}, n {n}").format(label=formats.percent(row["pooled_retention"]), n=formats.count(row["n"]))
     axes.annotate(text, (row["age"], at), xytext=(0, above), textcoords="offset points", ha=ha, va=va)
+
+
+def _hatched(axes) -> None:
+    """Let what no cell covers be seen as left out."""
+    axes.set_facecolor("#f3f4f6")
+    axes.patch.set(hatch="///", edgecolor="#d1d5db")
+
+
+def _line_named(axes, at: float, name: str, *, colour: str, to_the_left: bool) -> None:
+    """Draw an upright line, its name at its foot on one side of it."""
+    axes.axvline(at, color=colour, linestyle=":")
+    away, side = (-4, "right") if to_the_left else (4, "left")
+    axes.annotate(name, (at, 0), xytext=(away, 4), textcoords="offset points", color=colour, ha=side)
+
+
+def _below_axis(labels: list[str]) -> list[str]:
+    """Return the labels of an axis over the whole figure in as many lines as keep them apart."""
+    return [in_lines(label, room=_AXIS_LETTERS / max(len(labels), 1)) for label in labels]
 
 
 def _short(text: str) -> str:

@@ -4,6 +4,7 @@ Measuring text takes most of the time of a drawing, and in vain: the reader's ow
 machine that makes the report, which may have none for Chinese or Arabic.
 """
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable
@@ -70,6 +71,26 @@ def text_width(text: str) -> float:
     """
     wide = {"W": 1.0, "F": 1.0}
     return sum(0 if unicodedata.combining(one) else wide.get(unicodedata.east_asian_width(one), 0.62) for one in text)
+
+
+def in_lines(text: str, *, room: float) -> str:
+    r"""Return a label in as many lines as its room asks for, broken at its blanks and after the year of 2025年4月.
+
+    Parameters
+    ----------
+    room : width of a line, in sizes of its letters.
+
+    >>> in_lines("okt\u00a02025", room=9), in_lines("okt\u00a02025", room=4), in_lines("2025年第4四半期", room=6)
+    ('okt\xa02025', 'okt\n2025', '2025年\n第4四半期')
+    """
+    lines: list[str] = []
+    for part in re.split(r"(?<=年)(?=.)|[ \u00a0]", text):
+        together = f"{lines[-1]}{'' if lines[-1].endswith('年') else chr(0xA0)}{part}" if lines else part
+        if lines and text_width(together) <= room:
+            lines[-1] = together
+        else:
+            lines.append(part)
+    return "\n".join(lines)
 
 
 def _labels(axis: Axis) -> list[str]:

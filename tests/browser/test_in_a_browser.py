@@ -42,6 +42,16 @@ CUT = """([width, height]) => [...document.querySelectorAll('figure')].filter(fi
 }).map(figure => figure.textContent.trim().slice(0, 80))"""
 
 
+CUT_TEXTS = """() => [...document.querySelectorAll('figure svg')].flatMap(svg => {
+  const frame = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text')].filter(text => text.textContent.trim()).filter(text => {
+    const box = text.getBoundingClientRect();
+    return box.left < frame.left - 1 || box.right > frame.right + 1
+      || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
+  }).map(text => text.textContent);
+})"""
+
+
 def test_a_page_asks_for_nothing_and_says_nothing(page: Opened) -> None:
     assert [url for url in page.requests if not url.startswith("data:")] == [page.path.as_uri()]
     assert page.said == []
@@ -72,6 +82,25 @@ def test_every_letter_has_a_glyph(page: Opened) -> None:
 
 def test_a_letter_without_a_glyph_is_seen(opened: dict[str, Opened]) -> None:
     assert opened["index"].at(WIDE).evaluate(BOXES, "a\ue0f0") == ["\ue0f0"]
+
+
+OVERLAPPING = """() => [...document.querySelectorAll('figure svg')].flatMap(svg => {
+  const texts = [...svg.querySelectorAll('text')].filter(text => text.textContent.trim());
+  const boxes = texts.map(text => text.getBoundingClientRect());
+  return texts.flatMap((one, n) => texts.slice(n + 1).filter((other, m) => {
+    const [a, b] = [boxes[n], boxes[n + 1 + m]];
+    return Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+      && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 5;
+  }).map(other => [one.textContent, other.textContent]));
+})"""
+
+
+def test_no_text_of_a_figure_lies_on_another(page: Opened) -> None:
+    assert page.at(WIDE).evaluate(OVERLAPPING) == []
+
+
+def test_no_text_of_a_figure_is_cut(page: Opened) -> None:
+    assert page.at(WIDE).evaluate(CUT_TEXTS) == []
 
 
 def test_paper_cuts_no_figure(page: Opened) -> None:

@@ -137,5 +137,5 @@ def test_a_number_that_is_not_the_twins_is_seen(reports):
     with pytest.raises(AssertionError):
         test_the_active_base_is_the_twins(report)
     cell.string = "987,654,321"
-    with pytest.raises(AssertionError, match="987,654,321"):
+    with pytest.raises(AssertionError):
         test_every_number_of_every_table_is_one_of_the_twins(report)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from retention_kit.errors import UsageError
 from retention_kit.metrics import Sheet
 from retention_kit.present import figures, formats
+from retention_kit.present.layout import in_lines
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES: dict[str, Callable[[Sheet], Figure]] = {
@@ -186,3 +187,18 @@ def test_a_figure_too_small_for_its_words_keeps_its_margins():
     before = axes.get_position().bounds
     figure.get_layout_engine().execute(figure)
     assert axes.get_position().bounds == before
+
+
+@pytest.mark.parametrize(
+    ("label", "room", "lines"),
+    [
+        ("okt\u00a02025", 9, ["okt\u00a02025"]),
+        ("okt\u00a02025", 4, ["okt", "2025"]),
+        ("2025年第4四半期", 6, ["2025年", "第4四半期"]),
+        ("2025年", 2, ["2025年"]),
+        ("الربع الرابع 2025", 8, ["الربع\u00a0الرابع", "2025"]),
+        ("2025-Q4", 1, ["2025-Q4"]),
+    ],
+)
+def test_a_label_takes_as_many_lines_as_its_room_asks_for(label, room, lines):
+    assert in_lines(label, room=room).split("\n") == lines
