@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from retention_kit import __version__
-from retention_kit.errors import DataError, KitError, UsageError, near_miss
+from retention_kit.errors import DataError, KitError, UsageError, near_miss, shown
 
 _Command = Callable[..., Any]
 
@@ -561,7 +561,7 @@ def markets(*, data: str) -> None:
     from retention_kit.ingest import declared_markets
 
     rows = [
-        (m.code, m.name, " ".join(m.languages), m.currency, m.time_zone, f"{m.activity_window_days} days")
+        (m.code, shown(m.name), " ".join(m.languages), m.currency, m.time_zone, f"{m.activity_window_days} days")
         for m in declared_markets(data).values()
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

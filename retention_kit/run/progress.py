@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Protocol
 
+from retention_kit.errors import shown
+
 
 class Progress(Protocol):
     """What `run_reports` tells of its runs."""
@@ -131,7 +133,7 @@ class Live(Plain):
 
     def started(self, market: str, name: str) -> None:
         """Show its line."""
-        self._running[market] = self._lines.add_task(f"{market} {name}", total=None, left="")
+        self._running[market] = self._lines.add_task(f"{market} {shown(name)}", total=None, left="")
 
     def ended(self, result: Any) -> None:
         """Take its line away; say how it ended, and how long the rest will take."""
@@ -170,7 +172,7 @@ def duration(seconds: float) -> str:
 
 def told(result: Any) -> str:
     """Return one result as the terminal tells it."""
-    who = f"{result.market} {result.name}"
+    who = f"{result.market} {shown(result.name)}"
     if result.status == "fresh":
         return f"{who}: written in {result.seconds:.1f} s"
     kept = "; its last good report is kept" if result.status == "stale" else ""
