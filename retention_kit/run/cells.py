@@ -4,11 +4,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 
 from babel import Locale
 from babel.numbers import get_decimal_symbol, get_group_symbol
+
+from retention_kit.present import formats
 
 ABSENT = {"", "–", "-", "—", "NaN", "<NA>", "None"}
 """How a cell says that there is nothing."""
@@ -18,6 +21,9 @@ _MARKS = "\u200e\u200f\u061c"  # what a language written from right to left puts
 _HUNDREDTHS = {"%", "٪"}
 _INTERVAL = re.compile(r"(?P<before>[^#]{0,5})#(?P<after>[^#]{0,5}?)(?:\s[^#]*\s|\s?[–—]\s?)(?P=before)#(?P=after)")
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_YEAR = re.compile(r"(?<!\d)[12]\d{3}(?!\d)")
+_LONGEST_PERIOD = 24  # characters
+_PARTS = (*(f"Q{n}" for n in range(1, 5)), *(f"{n:02d}" for n in range(1, 13)), *(f"W{n:02d}" for n in range(1, 54)))
 _A_DATE = re.compile(r"\d{4}-[\dQW]")
 
 
@@ -55,6 +61,7 @@ class Reading:
     decimal: str
     number: re.Pattern[str]
     units: frozenset[str]
+    locale: str
 
     def said(self, text: str) -> Said:
         """Return what a cell's text says."""
@@ -79,8 +86,17 @@ class Reading:
         scale = self._scale(unit)
         return [(cell.numbers[0] * scale, cell.numbers[1] * scale) if cell.numbers else None for cell in cells]
 
+    def periods(self, cells: Sequence[Said]) -> list[str | None] | None:
+        """Return the label, such as 2025-Q4, of each cell of a column of periods in words; None for other columns."""
+        labels = [_label_of(cell.text, self.locale) if not cell.is_absent else None for cell in cells]
+        said = [label for label, cell in zip(labels, cells, strict=True) if not cell.is_absent]
+        return labels if said and all(said) else None
+
     def order(self, cells: Sequence[Said]) -> list[Decimal | None] | None:
         """Return by what number each cell of a column is sorted, None for one without; None for a column of words."""
+        labels = self.periods(cells)
+        if labels is not None:
+            return [Decimal(re.sub(r"\D", "", label)) if label else None for label in labels]
         known = [cell for cell in cells if cell.numbers]
         if not known or 2 * len(known) < sum(not cell.is_absent for cell in cells):
             return None
@@ -114,4 +130,27 @@ def reading(locale: Locale) -> Reading:
     number = rf"[{_MARKS}]*[+{_MINUS}]?(?:\d{{1,3}}(?:{groups}\d{{3}})+(?!\d)|\d+)(?:{re.escape(decimal)}\d+)?"
     money = {re.sub(rf"[\s{_MARKS}]", "", symbol) for symbol in locale.currency_symbols.values()}
     units = {"", "%", "٪", "‰", "×", *money}
-    return Reading(group, decimal, re.compile(number), frozenset(units))
+    return Reading(group, decimal, re.compile(number), frozenset(units), str(locale))
+
+
+def _label_of(text: str, locale: str) -> str | None:
+    """Return the label of a period that is written in words; None where it is none, or stands as its label."""
+    year = _YEAR.search(text) if len(text) <= _LONGEST_PERIOD and not _A_DATE.match(text) else None
+    if year is None:
+        return None
+    return _parts_of(year[0], locale).get(text) or _days_of(year[0], locale).get(text)
+
+
+@cache
+def _parts_of(year: str, locale: str) -> dict[str, str]:
+    """Return the label of each month, quarter and week of a year by how a language writes it."""
+    labels = [f"{year}-{part}" for part in _PARTS]
+    return {formats.period(label, locale=locale): label for label in labels}
+
+
+@cache
+def _days_of(year: str, locale: str) -> dict[str, str]:
+    """Return the label of each day of a year by how a language writes it."""
+    first, after = (date(int(year) + n, 1, 1).toordinal() for n in (0, 1))
+    labels = [date.fromordinal(day).isoformat() for day in range(first, after)]
+    return {formats.period(label, locale=locale): label for label in labels}

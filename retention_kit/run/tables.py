@@ -110,11 +110,13 @@ def _prepare_sorting(table: Tag, data: Sequence[_Row], columns: Sequence[Sequenc
 
 
 def _csv(titles: Sequence[str], columns: Sequence[Sequence[Said]], *, read: Reading) -> str:
-    """Return a table as CSV: numbers as numbers, a percentage as a share, an interval as two columns."""
+    """Return a table as CSV: a percentage as a share, an interval as two columns, a period as its label."""
     named: list[tuple[str, list[str]]] = []
     for title, column in zip(titles, columns, strict=True):
-        ends = read.ends(column)
-        if ends is None:
+        ends, labels = read.ends(column), read.periods(column)
+        if labels is not None:
+            named.append((title, [label or "" for label in labels]))
+        elif ends is None:
             named.append((title, [_plain(cell, read=read) for cell in column]))
         else:
             named += [

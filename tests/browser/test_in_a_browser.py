@@ -213,3 +213,9 @@ def test_a_report_is_printed_with_tags_outline_and_language(reports: dict[str, P
     (pdf,) = printed_by(chromium, [reports["report-nl"]]).values()
     for part in (b"/StructTreeRoot", b"/Marked true", b"/Outlines", b"/Lang (nl)", b"/Alt"):
         assert part in pdf, part
+
+
+def test_a_page_is_small_enough_to_be_sent(page: Opened) -> None:
+    assert len(page.html.encode()) <= 600_000
+    figures = page.at(WIDE).locator("figure").evaluate_all("figures => figures.map(figure => figure.outerHTML.length)")
+    assert max(figures, default=0) <= 120_000

@@ -9,6 +9,7 @@ import pytest
 from babel import Locale
 from bs4 import BeautifulSoup, Tag
 
+from retention_kit.present import formats
 from retention_kit.run.cells import reading, spreadsheet_safe
 from retention_kit.run.tables import dress
 
@@ -109,6 +110,18 @@ def test_periods_are_words_and_stay_as_they_are_written():
     soup = dressed(rows, titles=["Period", "Window"])
     assert keys(soup, 0) == keys(soup, 1) == [None, None, None]
     assert file_of(soup)[1] == ["2025-Q3", "2025-10-01, 2026-01-01"]
+
+
+@pytest.mark.parametrize("locale", ["nl", "da", "ro", "zh_Hans", "de", "ja", "pt_BR", "ar"])
+@pytest.mark.parametrize(
+    "labels", [["2024-Q4", "2025-Q1"], ["2024-12", "2025-01", "2025-02"], ["2024-12-31", "2024-02-29"]]
+)
+def test_periods_in_words_are_sorted_by_time_and_stand_in_the_file_as_their_labels(locale, labels):
+    rows = [[formats.period(label, locale=locale), "1"] for label in [*labels, *labels][:3]]
+    soup = dressed(rows, titles=["Period", "n"], locale=locale)
+    assert [row[0] for row in file_of(soup)[1:]] == [*labels, *labels][:3]
+    by_key = sorted(zip(keys(soup, 0), [*labels, *labels][:3], strict=True), key=lambda pair: int(pair[0]))
+    assert [label for _, label in by_key] == sorted([*labels, *labels][:3])
 
 
 @pytest.mark.parametrize(
