@@ -191,8 +191,10 @@ def main(arguments: list[str]) -> None:
         case ["missing", language]:
             print(json.dumps(missing(language), ensure_ascii=False, indent=1))
         case ["fill", language, file]:
-            left = fill(language, json.loads(Path(file).read_text(encoding="utf-8")))
-            print(f"{language}: {left} messages are not translated yet.")
+            told, catalog = json.loads(Path(file).read_text(encoding="utf-8")), catalog_of(language)
+            gone = [text for text in told if catalog.get(text) is None]
+            left = fill(language, {text: form for text, form in told.items() if text not in gone})
+            print(f"{language}: {left} messages are not translated yet; {len(gone)} of the file are no messages.")
         case ["begin", language]:
             update(language)
         case _:

@@ -126,9 +126,12 @@ def test_the_command_shows_what_is_missing_and_fills_it(folder, found, tmp_path,
     assert lacking["{n} day"]["forms"] == 6
     told = tmp_path / "told.json"
     forms = ["لا أيام", "يوم واحد", "يومان", "{n} أيام", "{n} يومًا", "{n} يوم"]
-    told.write_text(json.dumps({"{n} day": forms}), encoding="utf-8")
+    told.write_text(json.dumps({"{n} day": forms, "gone": "x"}), encoding="utf-8")
     catalogs.main(["fill", "ar", str(told)])
-    assert capsys.readouterr().out == f"ar: {len(lacking) - 1} messages are not translated yet.\n"
+    assert (
+        capsys.readouterr().out
+        == f"ar: {len(lacking) - 1} messages are not translated yet; 1 of the file are no messages.\n"
+    )
     catalogs.main([])
     assert capsys.readouterr().out.split() == ["ar", "1", "of", str(len(lacking)), "messages"]
 
