@@ -5,7 +5,7 @@ Exit code 0: all good; 1: some market failed, or the data cannot be counted; 2: 
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +204,11 @@ def metrics(
 )
 @click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebook.")
 @click.option(
+    "--language",
+    help="Language of all reports, such as nl or pt-BR; each market's first language where not given. "
+    "English where there is no catalog of it.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Folder of the reports; reports/ for the sample, reports/<data> for other data, where not given.",
@@ -234,6 +239,7 @@ def report(
     markets: tuple[str, ...],
     notebook: Path | None,
     parameters: tuple[tuple[str, str], ...],
+    language: str | None,
     out: Path | None,
     formats: str,
     workers: int | None,
@@ -299,7 +305,13 @@ def report(
         names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
         group = _group(counted) if of_group else ()
         codes = markets or (*_with_orders(counted), *group)
-        runs = [run.Run(code, names[code], _earlier(code, folder, declared) | common) for code in codes]
+        spoken = {code: language or (source.markets[code].languages[0] if code != GROUP else "en") for code in codes}
+        runs = [
+            run.Run(code, names[code], _earlier(code, folder, declared) | common, language=spoken[code])
+            for code in codes
+        ]
+        for unknown in () if quiet else _without_catalog(spoken.values()):
+            click.echo(f"  note: there is no catalog of '{unknown}'; its reports are in English", err=True)
         runs = run.shard(runs, shard) if shard else runs
         fingerprint = counts.fingerprint(source)
         results = []
@@ -484,6 +496,13 @@ def _refuse_unknown_markets(source: Any, codes: Sequence[str]) -> None:
             source.markets[code]
 
 
+def _without_catalog(languages: Iterable[str]) -> list[str]:
+    """Return the languages that reports are asked for in and that are not spoken, each once."""
+    from retention_kit.present.languages import language_of
+
+    return [language for language in dict.fromkeys(languages) if not language_of(language).is_known]
+
+
 def _refuse_own_parameters(values: dict[str, Any]) -> None:
     options = {
         "market": "--market",
@@ -491,6 +510,7 @@ def _refuse_own_parameters(values: dict[str, Any]) -> None:
         "files": "--file",
         "as_of": "--as-of",
         "unknown_markets": "--unknown-markets",
+        "language": "--language",
     }
     for name in values:
         if name in options:

@@ -173,9 +173,13 @@ def test_a_folder_that_is_a_file(refused, tmp_path):
         (
             ("grian", "week"),
             "There is no parameter 'grian'.\n"
-            "  found: 'market', 'data', 'files', 'as_of', 'grain', 'base_grain', 'holdout_weeks', 'horizon_weeks', "
-            "'yearly_rate', 'unknown_markets', 'earlier', 'twin'\n"
+            "  found: 'market', 'data', 'files', 'as_of', 'language', 'grain', 'base_grain', 'holdout_weeks', "
+            "'horizon_weeks', 'yearly_rate', 'unknown_markets', 'earlier' and 1 more\n"
             "  try:   'grain'",
+        ),
+        (
+            ("language", "da"),
+            "The parameter 'language' is set by an option.\n  try:   --language instead of -p language",
         ),
         (("market", "NL"), "The parameter 'market' is set by an option.\n  try:   --market instead of -p market"),
         (("as_of", "2024-01-01"), "The parameter 'as_of' is set by an option.\n  try:   --as-of instead of -p as_of"),

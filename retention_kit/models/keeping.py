@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from retention_kit.config import GROUP, Market
-from retention_kit.messages import N_, Message
+from retention_kit.messages import N_, Message, Number
 from retention_kit.models.backtest import BackTest
 from retention_kit.models.fitting import Fit
 from retention_kit.models.forecasts import MarketForecast, known_patterns, no_forecast, purchase_forecasts
@@ -24,7 +24,7 @@ from retention_kit.models.purchases import DEFAULT_LAW, PurchaseModel
 from retention_kit.models.seasons import Seasons, no_seasons
 from retention_kit.models.spend import SpendModel
 
-_KINDS = {kind.__name__: kind for kind in (BackTest, Fit, MarketModel, PurchaseModel, Seasons, SpendModel)}
+_KINDS = {kind.__name__: kind for kind in (BackTest, Fit, MarketModel, Number, PurchaseModel, Seasons, SpendModel)}
 _EACH_BY_ITSELF = N_(
     "{market}: customers differ by market, and so do currencies: each market has a forecast of its own."
 )

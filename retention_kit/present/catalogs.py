@@ -262,7 +262,7 @@ def _faults(entry: Entry, catalog: Catalog, terms: Mapping[str, list[str]]) -> I
             yield f"places {listed(sorted(found))}, not {listed(sorted(wanted))}"
         if _marks(form) != _marks(written[-1]):
             yield f"code, links or ** that differ in {form!r}"
-        if written[-1].strip() and (form.strip() != form) != (written[-1].strip() != written[-1]):
+        if re.search(r"\w", written[-1]) and (form.strip() != form) != (written[-1].strip() != written[-1]):
             yield f"a blank at an end of {form!r}"
     for term in _terms_in(written[-1], terms):
         if not any(stem.casefold() in form.casefold() for stem in terms[term] for form in told):

@@ -1,5 +1,7 @@
 """Words that tables, figures and sentences share: units of periods, what customers did, what two sentences make."""
 
+from functools import reduce
+
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.group import GroupSheet
 from retention_kit.present.languages import N_, _
@@ -113,5 +115,7 @@ def asked(metric: str, sheet: Sheet | GroupSheet) -> str:
 
 def beside(*sentences: str) -> str:
     """Return whole sentences one after another, those that are empty left out."""
-    # Translators: what stands between two sentences: a space, or nothing where your language sets none
-    return _(" ").join(sentence for sentence in sentences if sentence)
+    # Translators: two whole sentences, one after the other: with a space between them where your language sets one
+    pair = _("{first} {second}")
+    told = [sentence for sentence in sentences if sentence]
+    return reduce(lambda first, second: pair.format(first=first, second=second), told) if told else ""
