@@ -11,6 +11,7 @@ from retention_kit.actions.answers import (
     response_bias,
 )
 from retention_kit.actions.churn import (
+    LAW,
     Judged,
     PastList,
     at_risk,
@@ -49,6 +50,7 @@ from retention_kit.actions.scorecard import STRATEGIES, balances, scorecard, wit
 from retention_kit.actions.service import waits
 
 __all__ = [
+    "LAW",
     "REASONS",
     "STRATEGIES",
     "Alerted",

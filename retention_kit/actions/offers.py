@@ -20,7 +20,7 @@ from retention_kit.metrics.intervals import CONF_LEVEL
 from retention_kit.models import Forecasts, patterns
 
 _N_DRAWS = 2000
-_N_MODELS = 200
+_N_MODELS = 100
 _SEED = 1948
 _Z = 1.959963984540054  # a range that is assumed is taken as one of 95 %
 _ORDER_DAYS = ((1, 1), (2, 2), (3, 4), (5, None))

@@ -7,6 +7,7 @@ import pytest
 
 from retention_kit import counts, ingest, models
 from retention_kit.actions import (
+    LAW,
     assumed_effect,
     lapse_predictions,
     measured_effect,
@@ -222,7 +223,7 @@ def netherlands(sample_counts):
     purchases = purchase_counts(source, as_of="2026-01-01", holdout_weeks=13)
     known = {code: source.markets[code] for code in sample_counts.markets}
     asked = {"markets": known, "as_of": "2026-01-01", "holdout_weeks": 13, "min_cell": 10}
-    forecasts = models.purchase_forecasts(sample_counts.tables, purchases.tables, **asked)
+    forecasts = models.purchase_forecasts(sample_counts.tables, purchases.tables, law=LAW, **asked)
     predicted = lapse_predictions(sample_counts.tables["rfm_counts"], forecasts, horizon_days=91)
     engine = counts.engine(source, as_of="2026-01-01", grains=["quarter"])
 
