@@ -139,6 +139,7 @@ def market_of(notebook: Path, market: str) -> str:
 
 
 PARAMETERS = {
+    "explore": ("-p", "other", "NL"),
     "experiment_readout": ("-p", "experiment", "stay", "-p", "treatment", "gift"),
     "churn_watch": ("-p", "holdout_weeks", "13", "-p", "offer_cost", "0.5"),
 }
