@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from retention_kit.config import GROUP, Market
-from retention_kit.messages import N_, Message, Number
+from retention_kit.messages import N_, Listed, Message, Number, Period
 from retention_kit.models.backtest import BackTest
 from retention_kit.models.fitting import Fit
 from retention_kit.models.forecasts import MarketForecast, known_patterns, no_forecast, purchase_forecasts
@@ -122,6 +122,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Message):
         facts = {"template": value.template, "plural": value.plural, "facts": _plain(value.facts)}
         return {"kind": "message", **facts}
+    if isinstance(value, Listed):
+        return {"kind": "listed", "items": [_plain(item) for item in value.parts]}
+    if isinstance(value, Period):
+        return {"kind": "period", "text": str(value)}
     if isinstance(value, np.ndarray):
         return {"kind": "array", "values": value.tolist()}
     if isinstance(value, pd.DataFrame):
@@ -149,6 +153,8 @@ def _made(value: Any) -> Any:
         return _KINDS[kind](**{name: _made(part) for name, part in value["parts"].items()})
     made = {
         "message": lambda: Message(value["template"], value["plural"], **_made(value["facts"])),
+        "listed": lambda: Listed(_made(item) for item in value["items"]),
+        "period": lambda: Period(value["text"]),
         "array": lambda: np.array(value["values"]),
         "table": lambda: pd.DataFrame(value["columns"]),
         "tuple": lambda: tuple(_made(item) for item in value["items"]),

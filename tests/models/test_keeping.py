@@ -9,7 +9,7 @@ import pytest
 
 from retention_kit import models
 from retention_kit.errors import MetricError
-from retention_kit.messages import Message
+from retention_kit.messages import Listed, Message, Number, Period
 from retention_kit.models import keeping
 
 TERMS = {"horizon_weeks": 104, "yearly_rate": 0.1, "months": 24, "min_cell": 10}
@@ -118,3 +118,14 @@ def test_a_retention_curve_has_the_periods_that_are_asked_for(sample_counts, kep
     }  # fmt: skip
     first = [curve["activity"].iloc[0] for curve in curves.values()]
     assert first == sorted(first)  # more customers order in a longer period
+
+
+def test_what_a_note_holds_is_kept_as_what_it_is():
+    names = Listed([Message("{n} markets", n=3), "DK"])
+    note = Message(
+        "{off} in {when}: {names}", off=Number(0.125, digits=1, is_share=True), when=Period("2024-Q1"), names=names
+    )
+    read = keeping._made(json.loads(json.dumps(keeping._plain({"test": note}))))["test"]
+    assert (read, read.template, read.facts) == (note, note.template, note.facts)
+    assert [type(fact) for fact in read.facts.values()] == [Number, Period, Listed]
+    assert isinstance(read.facts["names"].parts[0], Message)
