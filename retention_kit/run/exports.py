@@ -93,15 +93,18 @@ def _printed(out: Path, markets: Iterable[str]) -> Iterator[tuple[str, Path, byt
     """Yield market, page and PDF of every page there is."""
     from retention_kit.run.browser import printed
 
-    pages = [(market, page) for market in markets for page in _pages(out, market)]
+    known = record.read(out)["markets"]
+    pages = [(market, page) for market in markets for page in _pages(out, market, known.get(market, {}))]
     contents = printed(page.resolve() for _, page in pages)
     for (market, page), content in zip(pages, contents.values(), strict=True):
         yield market, page, content
 
 
-def _pages(out: Path, market: str) -> list[Path]:
+def _pages(out: Path, market: str, entry: Mapping[str, Any]) -> list[Path]:
     """Return a market's pages, one for each of its languages."""
-    return [path for path in (out / f"{market}.html",) if path.is_file()]
+    names = dict.fromkeys([f"{market}.html", *entry.get("languages", {}).values()])
+    own = [name for name in names if re.fullmatch(rf"{re.escape(market)}(\.[\w-]+)?\.html", name)]
+    return [out / name for name in own if (out / name).is_file()]
 
 
 def _put(files: Mapping[Path, bytes], *, market: str, out: Path) -> None:

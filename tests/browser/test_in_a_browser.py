@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from opened import PAGES, PHONE, TURNED, WIDE, Opened
 
+from retention_kit.run import export, record
 from retention_kit.run.browser import printed_by
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -213,6 +214,18 @@ def test_a_report_is_printed_with_tags_outline_and_language(reports: dict[str, P
     (pdf,) = printed_by(chromium, [reports["report-nl"]]).values()
     for part in (b"/StructTreeRoot", b"/Marked true", b"/Outlines", b"/Lang (nl)", b"/Alt"):
         assert part in pdf, part
+
+
+def test_each_page_of_a_market_is_printed_and_no_other_file(tmp_path: Path, chromium, monkeypatch) -> None:
+    monkeypatch.setattr("retention_kit.run.browser.printed", lambda pages: printed_by(chromium, pages))
+    for name in ("BE.html", "BE.fr.html", "NL.html"):
+        (tmp_path / name).write_text(
+            "<!DOCTYPE html><html lang=nl><title>a page</title><h1>A page</h1>", encoding="utf-8"
+        )
+    spoken = {"nl-BE": "BE.html", "fr-BE": "BE.fr.html", "de-BE": "../BE.html"}
+    record.write(tmp_path, {"BE": {"languages": spoken}}, made="")
+    assert [path.name for path in export(tmp_path, ["BE"], formats=["pdf"])] == ["BE.fr.pdf", "BE.pdf"]
+    assert (tmp_path / "BE.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_a_page_is_small_enough_to_be_sent(page: Opened) -> None:
