@@ -26,7 +26,7 @@ def said_and_done(rows: pd.DataFrame, *, by: str, horizon_days: int) -> Shown:
     by : 'market' or 'language'.
     """
     rows = rows[~rows["hidden"].astype(bool)]
-    heading = _("Market") if by == "market" else _("Language")
+    heading = N_("Market") if by == "market" else N_("Language")
     frame = pd.DataFrame(
         {
             heading: rows[by],

@@ -103,7 +103,7 @@ def scorecard(rows: pd.DataFrame, *, min_cell: int) -> Shown:
             "the interval that is nearer to nothing there; 1 where it holds nothing already."
         ),
     ]
-    words = [_("Strategy"), _("How sure"), _("What to know")]
+    words = ["Strategy", "How sure", "What to know"]
     return table(
         frame,
         name="scorecard",
@@ -171,7 +171,7 @@ def balance(rows: pd.DataFrame, scored: pd.DataFrame) -> Shown:
         ).format(alike=formats.decimal(ALIKE, digits=1)),
         _("Overlap: how much of both groups lies at the same chances of getting it."),
     ]
-    left = [_("Strategy"), _("They differ most in")]
+    left = ["Strategy", "They differ most in"]
     return table(frame, name="balance", caption=_("How alike the compared are"), notes=notes, left=left)
 
 
@@ -197,7 +197,7 @@ def consistency(rows: pd.DataFrame) -> Shown:
         "Spread: hours between the shortest and the longest tenth of all waits. A promise is the parcel's own, or an "
         "answer within 24 hours; what was never delivered or answered is not in it."
     )
-    left = [_("Waiting for"), _("Where")]
+    left = ["Waiting for", "Where"]
     return table(frame, name="waits", caption=_("How evenly the market keeps its word"), notes=[note], left=left)
 
 
