@@ -82,9 +82,23 @@ def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> dict[st
         "language": run.language,
         "parameters": parameters,
         "twin": "twin" in source.parameters,
-        "made_of": {**data, "notebook": source.name, "sha256": source.sha256, "kit_version": __version__},
+        "made_of": {
+            **data,
+            "notebook": source.name,
+            "sha256": source.sha256,
+            "kit_version": __version__,
+            "parameters": without_paths({**_defaults(source), **parameters}),
+        },
     }
     return {**job, "fingerprint": _fingerprint(job, data_fingerprint)}
+
+
+def _defaults(source: Notebook) -> dict[str, Any]:
+    """Return what a notebook's parameters are where nobody says otherwise, as far as they are plain values."""
+    plain = (str, int, float, bool, list, dict)
+    return {
+        name: declared.default for name, declared in source.parameters.items() if isinstance(declared.default, plain)
+    }
 
 
 def _fingerprint(job: Mapping[str, Any], data_fingerprint: str) -> str:

@@ -19,7 +19,6 @@ from retention_kit.errors import KitError
 from retention_kit.present.languages import language_of
 from retention_kit.run.execution import RunError, executed
 from retention_kit.run.page import details, page, provenance
-from retention_kit.run.parameters import without_paths
 from retention_kit.run.processes import FAILED
 
 
@@ -54,7 +53,6 @@ def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
     made_of = {
         **job["made_of"],
         **{key: twin[key] for key in ("data", "as_of", "kit_version", "data_fingerprint") if key in twin},
-        "parameters": without_paths(job["parameters"]),
     }
     language = language_of(job["language"]).code
     html = page(
