@@ -63,6 +63,11 @@ def test_what_is_kept_is_text_that_any_reader_of_json_takes(kept):
 
 def test_a_message_is_kept_with_its_facts_for_every_language():
     told = Message("{market}: {n} of them.", market="Romania", n=1204)
+    deep = Message("{a} in {b}: {c}", a=Number(0.5, 1, is_share=True), b=Period("2024-Q1"), c=Listed(["x", told]))
+    again = keeping._made(json.loads(json.dumps(keeping._plain(deep))))
+    assert (again, again.facts) == ("50.0% in 2024-Q1: x, Romania: 1,204 of them.", deep.facts)
+    assert again.facts["c"].parts[1].facts == told.facts
+    assert isinstance(again.facts["b"], Period)
     read = keeping._made(json.loads(json.dumps(keeping._plain({"why": told, "at": (1, 2.5), "none": None}))))
     assert read == {"why": "Romania: 1,204 of them.", "at": (1, 2.5), "none": None}
     assert (read["why"].template, read["why"].facts) == (told.template, told.facts)
