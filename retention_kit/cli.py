@@ -353,9 +353,7 @@ def _markets_of_files(runs: Sequence[Any], results: Sequence[Any]) -> list[str]:
 
 def _earlier(code: str, folder: Path, declared: Any) -> dict[str, str]:
     """Return where the twin of a market's last report would be, for a notebook that asks for it."""
-    from retention_kit.config import GROUP
-
-    return {"earlier": str((folder / f"{code}.json").absolute())} if "earlier" in declared and code != GROUP else {}
+    return {"earlier": str((folder / f"{code}.json").absolute())} if "earlier" in declared else {}
 
 
 def _found(path: Path) -> Path | None:

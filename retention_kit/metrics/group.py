@@ -7,20 +7,24 @@ over the markets that are shown, so that nothing can be subtracted.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
 from retention_kit.messages import N_
 from retention_kit.metrics import base, orders, retention
-from retention_kit.metrics.changes import IN_A_YEAR, against_year_before, where_it_changed
+from retention_kit.metrics.changes import IN_A_YEAR, LEAST_OF_A_SHARE, against_year_before, where_it_changed
 from retention_kit.metrics.headline import Headline, headline, share_headline, window_of
-from retention_kit.metrics.markets import compared_markets, mix_and_rate
+from retention_kit.metrics.markets import benjamini_hochberg, compared_markets, mix_and_rate
+from retention_kit.metrics.rows import where
+from retention_kit.metrics.suppression import hide_small
 from retention_kit.periods import first_date, label
 
 SHARES = ("customer_retention_rate", "returned_share", "pooled_retention", "repeat_customer_rate_by_days")
 """The shares that markets are compared by."""
 
+_ALARM = 0.05
 MIX_CUTS = ("acquisition_channel", "coupon", "season")
 
 
@@ -70,28 +74,34 @@ def group_sheet(
     history = tables["order_counts"].query("grain == 'history'").set_index("market")["n_customers"]
     shown = [code for code in markets if history[code] >= min_cell]
     shares = market_shares(tables, markets=shown, grain=grain, base_grain=base_grain)
+    secret = len(shown) < len(markets) or _few_more(where(tables["order_counts"], grain="history"), min_cell=min_cell)
     found = {
-        "customers": _customers(tables, shown=shown, hidden=[code for code in markets if code not in shown]),
+        "customers": _customers(tables, shown=shown, with_total=not secret),
         "compared": compared_shares(shares[shares["n"] >= min_cell]) if compared is None else compared,
         "mix": _mixes(tables["cut_counts"], markets=shown, min_cell=min_cell),
         "readings": _readings(tables["cohort_counts"], markets=shown, grain=grain),
-        "changes": _changes(tables["activity_counts"], markets=shown, grain=base_grain, min_cell=min_cell),
+        "anomalies": _anomalies(tables, markets=shown, grains=(grain, base_grain), min_cell=min_cell),
         "movers": _movers(tables["mover_counts"], markets=shown, min_cell=min_cell),
     }
+    found["changes"] = where(found["anomalies"], metric="customer_retention_rate")
     if money is not None:
-        found["revenue"] = _revenue(tables, markets=shown, grain=base_grain, per_unit=money[1], min_cell=min_cell)
+        facts = {"grains": (grain, base_grain), "per_unit": money[1], "min_cell": min_cell}
+        found["revenue"] = _revenue(tables, markets=shown, **facts)
     names = {code: markets[code].name for code in shown}
     hidden = tuple(market.name for code, market in markets.items() if code not in shown)
     currency = None if money is None else money[0]
     small = {metric for metric, n in shares.groupby("metric")["n"].min().items() if n < min_cell}
-    told = {} if hidden else _headlines(tables, as_of=as_of, base_grain=base_grain, small=small)
+    told = {} if secret else _headlines(tables, as_of=as_of, base_grain=base_grain, small=small, min_cell=min_cell)
     return GroupSheet(names, as_of, min_cell, grain, base_grain, currency, hidden, told, found)
 
 
 def _headlines(
-    tables: Mapping[str, pd.DataFrame], *, as_of: str, base_grain: str, small: set[str]
+    tables: Mapping[str, pd.DataFrame], *, as_of: str, base_grain: str, small: set[str], min_cell: int
 ) -> dict[str, Headline]:
-    """Return the group's headlines, customers of two markets once; none from which a small market could be had."""
+    """Return the group's headlines, customers of two markets once.
+
+    None from which a small market could be had, or that, beside those of the markets, would tell of a few movers.
+    """
     of_group = {name: table[table["market"] == GROUP] for name, table in tables.items() if "market" in table}
     history = of_group["order_counts"].query("grain == 'history'")
     row = history.iloc[0]
@@ -100,11 +110,16 @@ def _headlines(
         headline("customers", row["n_customers"], unit="customers", **facts),
         headline("orders", row["n_orders"], unit="orders", **facts),
     ]
-    rate = orders.repeat_customer_rate_by_days(history).iloc[0]
-    counts = {"count": "n_repeat_customers_by_days", "n": "n_customers"}
-    found.append(share_headline("repeat_customer_rate_by_days", rate, facts=facts, **counts))
+    everywhere = where(tables["order_counts"], grain="history")
+    if not _few_more(everywhere, column="n_repeat_customers_by_days", min_cell=min_cell):
+        rate = orders.repeat_customer_rate_by_days(history).iloc[0]
+        counts = {"count": "n_repeat_customers_by_days", "n": "n_customers"}
+        found.append(share_headline("repeat_customer_rate_by_days", rate, facts=facts, **counts))
     closed = of_group["activity_counts"].query("grain == @base_grain and rule == 'window' and complete == 1").tail(1)
-    if len(closed) and "customer_retention_rate" not in small:
+    bases = tables["activity_counts"].query("grain == @base_grain and rule == 'window' and complete == 1")
+    bases = bases[bases["period"].isin(closed["period"])]
+    few = any(_few_more(bases, column=column, min_cell=min_cell) for column in ("n_start", "n_retained"))
+    if len(closed) and "customer_retention_rate" not in small and not few:
         first, after = (first_date(closed["period"].iloc[0] + step, grain=base_grain) for step in (0, 1))
         kept = base.customer_retention_rate(closed).iloc[0]
         facts = {"window": f"{first} to {after}", "as_of": as_of, "note": N_("active: by the window of each market")}
@@ -193,10 +208,17 @@ def compared_shares(shares: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True).set_index(["metric", "market"]).reset_index()
 
 
-def _customers(tables: Mapping[str, pd.DataFrame], *, shown: Sequence[str], hidden: Sequence[str]) -> pd.DataFrame:
-    """Return customers and orders of each market; of the group only where no market is hidden from its reader."""
+def _few_more(counts: pd.DataFrame, *, min_cell: int, column: str = "n_customers") -> bool:
+    """Tell whether the markets together have a few more customers than the group: these are in several markets."""
+    group = counts["market"] == GROUP
+    more = counts.loc[~group, column].sum() - counts.loc[group, column].sum()
+    return bool(0 < abs(more) < min_cell)
+
+
+def _customers(tables: Mapping[str, pd.DataFrame], *, shown: Sequence[str], with_total: bool) -> pd.DataFrame:
+    """Return customers and orders of each market; and of the group, where nobody hidden follows from it."""
     history = tables["order_counts"].query("grain == 'history'")
-    codes = [*shown, *([] if hidden else [GROUP])]
+    codes = [*shown, *([GROUP] if with_total else [])]
     return history.set_index("market").loc[codes, ["n_customers", "n_orders"]].reset_index()
 
 
@@ -229,36 +251,64 @@ def _readings(cohort_counts: pd.DataFrame, *, markets: Sequence[str], grain: str
     return pd.DataFrame(rows, columns=["market", "kind", "at", "ratio", "lower", "upper", "p"])
 
 
-def _changes(activity_counts: pd.DataFrame, *, markets: Sequence[str], grain: str, min_cell: int) -> pd.DataFrame:
-    closed = activity_counts.query("grain == @grain and complete == 1 and left_truncated == 0 and market in @markets")
-    shares = closed.query("rule == 'window' and n_start >= @min_cell").assign(metric="customer_retention_rate")
-    shares = shares.rename(columns={"n_retained": "count", "n_start": "n"})
-    found = against_year_before(shares[["market", "metric", "period", "count", "n"]], grain=grain)
+def _anomalies(
+    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grains: tuple[str, str], min_cell: int
+) -> pd.DataFrame:
+    """Return each share of each market beside the year before, false alarms held down.
+
+    `p_bh` is the larger of two corrections: over the markets of a share, and over all shares of all markets, so that
+    what one share shows loosens no other one.
+    """
+    grain, base_grain = grains
+    activity = where(tables["activity_counts"], grain=base_grain, rule="window", complete=1, left_truncated=0)
+    ordered = where(tables["order_counts"], grain=base_grain, complete=1)
+    cells = where(tables["cohort_counts"], grain=grain, left_truncated=0)
+    sizes = where(cells, age=0).set_index(["market", "cohort"])["n_active"].rename("n")
+    returned = where(cells, age=1, complete=1).join(sizes, on=["market", "cohort"])
+    with_few = sizes[(sizes > 0) & (sizes < min_cell)].index.get_level_values("market")
+    returned = returned[~returned["market"].isin(with_few)]  # a cohort may be hidden there for another one's sake
+    found = []
+    for metric, rows, names, length in (
+        ("customer_retention_rate", activity, ("period", "n_retained", "n_start"), base_grain),
+        ("repeat_customer_rate", ordered, ("period", "n_repeat_customers", "n_customers"), base_grain),
+        ("classic_retention", returned, ("cohort", "n_active", "n"), grain),
+    ):
+        shares = rows[["market", *names]].set_axis(["market", "period", "count", "n"], axis=1)
+        shares = shares[shares["market"].isin(list(markets)) & (shares["n"] >= min_cell)].assign(metric=metric)
+        rows = against_year_before(shares, grain=length)
+        found.append(rows.assign(period=[label(period, grain=length) for period in rows["period"]]))
+    together = pd.concat([rows for rows in found if len(rows)] or found[:1], ignore_index=True)
+    together["p_bh"] = np.maximum(together["p_bh"], benjamini_hochberg(together["p"]))
+    together["alarm"] = (together["p_bh"] < _ALARM) & (together[["n", "n_then"]].min(axis=1) >= LEAST_OF_A_SHARE)
     order = {code: nth for nth, code in enumerate(markets)}
-    found = found.sort_values("market", key=lambda codes: codes.map(order), kind="stable", ignore_index=True)
-    return found.assign(period=[label(period, grain=grain) for period in found["period"]])
+    return together.sort_values("market", key=lambda codes: codes.map(order), kind="stable", ignore_index=True)
 
 
 def _movers(mover_counts: pd.DataFrame, *, markets: Sequence[str], min_cell: int) -> pd.DataFrame:
     """Return from which market to which customers moved; pairs of few people are told together, or not at all."""
     pairs = mover_counts.query("market in @markets and to_market in @markets and market != to_market")
-    large = pairs[pairs["n_customers"] >= min_cell].sort_values("n_customers", ascending=False, ignore_index=True)
-    small = pairs.loc[pairs["n_customers"] < min_cell, "n_customers"]
-    if len(small) > 1 and small.sum() >= min_cell:
-        rest = pd.DataFrame({"market": ["other"], "to_market": ["other"], "n_customers": [int(small.sum())]})
-        return pd.concat([large, rest], ignore_index=True)
-    return large
+    pairs = pairs.sort_values("n_customers", ascending=False, ignore_index=True)
+    keys = ["market", "to_market"]
+    known = hide_small(pairs[[*keys, "n_customers"]], n=["n_customers"], keys=keys, min_cell=min_cell)["hidden"]
+    large, rest = pairs.loc[~known, [*keys, "n_customers"]], int(pairs.loc[known, "n_customers"].sum())
+    if known.sum() > 1 and rest >= min_cell:
+        others = pd.DataFrame({"market": ["other"], "to_market": ["other"], "n_customers": [rest]})
+        return pd.concat([large, others], ignore_index=True)
+    return large.reset_index(drop=True)
 
 
 def _revenue(
-    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grain: str, per_unit: int, min_cell: int
+    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grains: tuple[str, str], per_unit: int, min_cell: int
 ) -> pd.DataFrame:
     """Return each market's revenue of a year's closed periods and of the year before, and what exchange rates did.
 
     `change` is at the rates of the days, `change_constant` at constant rates, `fx_effect` the difference of the two.
     The last row, `ALL`, is the sum of the markets shown.
     """
+    shorter, grain = grains
     year = IN_A_YEAR[grain]
+    sizes = tables["order_counts"].query("grain == @shorter and 0 < n_customers < @min_cell")
+    with_few = {(row.market, first_date(row.period, grain=shorter)) for row in sizes.itertuples()}
     closed = tables["order_counts"].query("grain == @grain and complete == 1 and market in @markets")
     money = closed[["market", "period", "n_customers"]].merge(
         tables["converted_counts"].query("grain == @grain").drop(columns=["grain", "n_orders"]),
@@ -273,6 +323,11 @@ def _revenue(
         few = (periods["n_customers"] > 0) & (periods["n_customers"] < min_cell)
         if len(periods) < 2 * year or periods["n_without_rate"].sum() > 0 or few.any():
             continue
+        first, after = (
+            first_date(period, grain=grain) for period in (periods["period"].min(), periods["period"].max() + 1)
+        )
+        if any(market == code and first <= day < after for market, day in with_few):
+            continue  # the year, less the months that the market's report shows, would be a month of a few customers
         then, now = (half[["order_date_minor", "constant_minor"]].sum() / per_unit for half in
                      (periods.head(year), periods.tail(year)))  # fmt: skip
         change, constant = now - then, now["constant_minor"] - then["constant_minor"]

@@ -114,7 +114,8 @@ def market_sheet(
     ordered["survival"] = _survival(tables["lifetime_counts"], min_cell=min_cell)
     ordered["compared"] = _compared(compared, market=market)
     if "revenue_minor" in tables["order_counts"]:
-        ordered |= _revenue(tables, market=market, grain=base_grain, min_cell=min_cell)
+        few = _parts_of_few(tables["order_counts"], hidden["orders"], grains=grains, min_cell=min_cell)
+        ordered |= _revenue(tables, market=market, grain=base_grain, min_cell=min_cell, few=few)
     open_cells = _open_cells(tables["cohort_counts"], ordered["cohort_retention"], grain=grain)
     ordered["year_on_year"] = _year_on_year(open_cells, grain=grain)
     reading = where_it_changed(open_cells, grain=grain)
@@ -218,9 +219,12 @@ def _compared(compared: pd.DataFrame | None, *, market: Market) -> pd.DataFrame:
 
 
 def _revenue(
-    tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str, min_cell: int
+    tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str, min_cell: int, few: set[int]
 ) -> dict[str, pd.DataFrame]:
-    """Return where revenue came from in each closed period, and what moved it against the year before."""
+    """Return where revenue came from in each closed period, and what moved it against the year before.
+
+    Periods of `few` are not told: their revenue, less the shorter periods that are shown, would tell of a hidden one.
+    """
     per_unit = market.minor_per_unit
     bridge = where(tables["revenue_counts"], grain=grain, complete=1)
     table = bridge[["period"]].copy()
@@ -237,10 +241,11 @@ def _revenue(
     change = hide_small(
         change.drop(columns=["market", "grain"]), n=["n_now", "n_then"], keys=["period"], min_cell=min_cell
     )
-    return {
-        "revenue_bridge": _labelled(table, "period", grain=grain),
-        "revenue_change": _labelled(change, "period", grain=grain),
-    }
+    told = {}
+    for name, rows, back in (("revenue_bridge", table, 1), ("revenue_change", change, IN_A_YEAR[grain])):
+        secret = {label(period + later, grain=grain) for period in few for later in (0, back)}
+        told[name] = _without(_labelled(rows, "period", grain=grain), secret)
+    return told
 
 
 def _secret_cohorts(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> pd.DataFrame:
@@ -263,13 +268,34 @@ def _sums_of_few(secret: pd.DataFrame, *, grain: str, min_cell: int) -> set[str]
     return {label(period, grain=grain) for period in alone.index}
 
 
+def _parts_of_few(
+    order_counts: pd.DataFrame, orders_shown: pd.DataFrame, *, grains: tuple[str, str], min_cell: int
+) -> set[int]:
+    """Return the periods of the base whose revenue, less the periods of orders that are shown, would tell of a few."""
+    grain, over = grains
+    counts = _labelled(where(order_counts, grain=grain), "period", grain=grain).assign(
+        number=where(order_counts, grain=grain)["period"].to_numpy()
+    )
+    secret = counts[counts["period"].isin(orders_shown.loc[orders_shown["hidden"], "period"])]
+    parts: dict[int, list[int]] = {}
+    for row in secret[secret["n_customers"] > 0].itertuples():
+        for period in _overlapped(row.number, grain=grain, over=over):
+            parts.setdefault(period, []).append(row.n_customers)
+    return {period for period, sizes in parts.items() if len(sizes) == 1 or sum(sizes) < min_cell}
+
+
+def _overlapped(period: int, *, grain: str, over: str) -> range:
+    """Return the periods of one grain that a period of another lies in."""
+    first, after = (first_date(period + step, grain=grain) for step in (0, 1))
+    return range(period_of(first, grain=over), period_of(after - timedelta(days=1), grain=over) + 1)
+
+
 def _newcomers_of_few(secret: pd.DataFrame, *, grain: str, over: str, min_cell: int) -> set[str]:
     """Return the periods of the base whose newcomers, less the cohorts that are shown, would tell of few people."""
     cohorts = secret[secret["age"] == 0]
     overlapping: dict[int, list[int]] = {}
     for row in cohorts.itertuples():
-        first, after = (first_date(row.cohort + step, grain=grain) for step in (0, 1))
-        for period in range(period_of(first, grain=over), period_of(after - timedelta(days=1), grain=over) + 1):
+        for period in _overlapped(row.cohort, grain=grain, over=over):
             overlapping.setdefault(period, []).append(row.size)
     few = {period for period, sizes in overlapping.items() if len(sizes) == 1 or sum(sizes) < min_cell}
     return {label(period, grain=over) for period in few}

@@ -14,14 +14,18 @@ import pandas as pd
 from retention_kit.messages import Listed, Message, Period
 from retention_kit.present import formats
 from retention_kit.present.languages import N_, _, ngettext, worded
-from retention_kit.present.tables import Shown, table
+from retention_kit.present.tables import SHARES_WATCHED, Shown, table
 
 _NUMBERS = {
     "orders": (("period",), ("n_customers", "n_orders", "revenue")),
     "active_base": (("rule", "period"), ("n_start", "n_end", "n_retained")),
     "cohort_retention": (("cohort", "age"), ("n", "n_active")),
+    "customers": (("market",), ("n_customers", "n_orders")),
+    "anomalies": (("market", "metric", "period"), ("n", "n_then")),
 }
-"""Of each table the columns that name a row, and the numbers that are compared."""
+"""Of each table the columns that name a row, and the numbers that are compared; the last two are the group's."""
+_OF_ALL_HISTORY = ("customers",)
+"""Tables of everything before `as_of`: of another one they are other numbers."""
 
 _WORDS = {
     "n_customers": N_("customers"),
@@ -31,6 +35,7 @@ _WORDS = {
     "n_end": N_("active at the end"),
     "n_retained": N_("retained"),
     "n": N_("customers of the cohort"),
+    "n_then": N_("customers a year before"),
     "n_active": N_("of the cohort, active"),
 }
 _SETTINGS = {
@@ -66,6 +71,8 @@ def restated(now: Mapping[str, Any], *, earlier: str) -> pd.DataFrame:
         return pd.DataFrame([("all", "all", None, None, everywhere)], columns=_LAST, dtype=object)
     rows, reasons = [], _reasons(then, now)
     for name, (keys, numbers) in _NUMBERS.items():
+        if name in _OF_ALL_HISTORY and then.get("as_of") != now.get("as_of"):
+            continue
         before = {_key(row, keys): row for row in then["tables"].get(name, ()) if row.get("complete", 1) == 1}
         for row in now["tables"].get(name, ()):
             known = before.get(_key(row, keys), {})
@@ -75,7 +82,8 @@ def restated(now: Mapping[str, Any], *, earlier: str) -> pd.DataFrame:
                     why = everywhere or reasons.get(
                         str(row.get("period", "")), N_("orders or refunds of earlier periods")
                     )
-                    rows.append((_named(row, keys), _WORDS[number], *pair, why))
+                    word = N_("customers counted") if (name, number) == ("anomalies", "n") else _WORDS[number]
+                    rows.append((_named(row, keys), word, *pair, why))
     return pd.DataFrame(rows, columns=_LAST, dtype=object)
 
 
@@ -117,6 +125,11 @@ def _named(row: Mapping[str, Any], keys: Sequence[str]) -> str:
         return Message("{cohort}, age {age}", cohort=Period(row["cohort"]), age=row["age"])
     if "rule" in keys:
         return Message("{period}, by {rule}", period=Period(row["period"]), rule=row["rule"])
+    if "metric" in keys:
+        told = {"market": row["market"], "what": SHARES_WATCHED[row["metric"]], "period": Period(row["period"])}
+        return Message("{market}, who {what}, {period}", **told)
+    if "market" in keys:
+        return Message("{market}, all orders", market=row["market"])
     return Period(row["period"])
 
 

@@ -135,7 +135,7 @@ def glossary(sheet: Sheet | GroupSheet) -> Shown:
         if name in columns
     ]
     return table(
-        pd.DataFrame(rows),
+        pd.DataFrame(rows, columns=[N_("In the files"), N_("Unit"), N_("What it is")]),
         name="glossary",
         caption=_("Glossary: what the columns of the files beside this page hold"),
         left=["In the files", "Unit", "What it is"],
@@ -415,6 +415,41 @@ def what_changed(sheet: GroupSheet) -> Shown:
         caption=_("Against the year before"),
         notes=[_("Alarm: more than chance, corrected for all markets (Benjamini–Hochberg), and enough customers.")],
         left=["Market", "In the table of cohorts and ages"],
+    )
+
+
+SHARES_WATCHED = {
+    "customer_retention_rate": N_("stayed active in the period"),
+    "repeat_customer_rate": N_("ordered more than once in the period"),
+    "classic_retention": N_("ordered again in the period after their first"),
+}
+"""The shares that are watched for anomalies, and what their customers did."""
+
+
+def anomalies(sheet: GroupSheet) -> Shown:
+    """Return every share of every market beside the year before, with the alarms that are left after correction."""
+    rows = sheet.tables["anomalies"]
+    frame = pd.DataFrame(
+        {
+            N_("Market"): [sheet.names[code] for code in rows["market"]],
+            N_("Customers who …"): [_(SHARES_WATCHED[metric]) for metric in rows["metric"]],
+            N_("Period"): _periods(rows["period"]),
+            N_("Share"): [formats.percent(share) for share in rows["share"]],
+            N_("n"): [formats.count(n) for n in rows["n"]],
+            N_("A year before"): [formats.percent(share) for share in rows["share_then"]],
+            N_("Difference, points"): [
+                formats.between(_signed(lower), _signed(upper))
+                for lower, upper in zip(rows["lower"], rows["upper"], strict=True)
+            ],
+            N_("Alarm"): [_("yes") if alarm else _("no") for alarm in rows["alarm"]],
+        }
+    )
+    return table(
+        frame,
+        name="anomalies",
+        caption=_("Every share against the year before"),
+        notes=[_("Alarms are corrected for all markets and shares of this table together (Benjamini–Hochberg).")],
+        left=["Market", "Customers who …", "Period"],
     )
 
 

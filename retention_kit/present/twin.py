@@ -130,6 +130,7 @@ def group_twin(
         "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
         "ahead": {code: _ahead(one, min_cell=sheet.min_cell) for code, one in (outlooks or {}).items()},
         "findings": list(findings),
+        "restated": [],
     }
 
 
@@ -141,11 +142,19 @@ def publish_group(
     findings: Sequence[dict[str, Any]],
     to: str = "",
     outlooks: Mapping[str, Outlook] | None = None,
+    restated: pd.DataFrame | None = None,
 ) -> Shown:
-    """Write the group's twin to a file, where one is named, and return where the numbers come from."""
+    """Write the group's twin to a file, where one is named, and return where the numbers come from.
+
+    Parameters
+    ----------
+    to, restated : as of `publish`.
+    """
     if to:
-        told = {"data": data, "data_fingerprint": data_fingerprint, "findings": findings, "outlooks": outlooks}
-        write_whole({Path(to): to_json(group_twin(sheet, **told)).encode()})
+        facts = {"data": data, "data_fingerprint": data_fingerprint, "findings": findings, "outlooks": outlooks}
+        told = group_twin(sheet, **facts)
+        told["restated"] = [] if restated is None else _rows(restated)
+        write_whole({Path(to): to_json(told).encode()})
     facts = {
         _("Markets"): formats.separated(sheet.names.values()),
         _("Too small to show"): formats.separated(sheet.hidden) or _("none"),

@@ -95,3 +95,36 @@ def test_the_log_is_short_and_says_how_many_more_there_are(first, second, tmp_pa
     told = restatement_log(found, most=5).text.splitlines()
     assert len(told) == 1 + 1 + 5 + 1
     assert told[-1] == f"{len(found) - 5} more are in the file beside this page."
+
+
+def group_of(*customers: int, as_of: str = "2025-01-01", n: int = 800) -> dict:
+    markets = [
+        {"market": code, "n_customers": size, "n_orders": 3 * size}
+        for code, size in zip(("DK", "NL"), customers, strict=False)
+    ]
+    rate = {"market": "DK", "metric": "customer_retention_rate", "period": "2024-Q4", "n": n, "n_then": 700}
+    facts = {"market": "ALL", "data": "shop", "format": 1, "as_of": as_of, "grain": "month", "base_grain": "quarter"}
+    return facts | {"tables": {"customers": markets, "anomalies": [rate]}}
+
+
+def test_the_group_tells_which_market_s_numbers_moved(tmp_path):
+    earlier = written(group_of(900, 500), tmp_path)
+    assert restated(group_of(900, 500), earlier=earlier).empty
+    found = restated(group_of(900, 502, n=803), earlier=earlier)
+    assert found[["period", "number", "then", "now"]].to_dict("records") == [
+        {"period": "NL, all orders", "number": "customers", "then": 500, "now": 502},
+        {"period": "NL, all orders", "number": "orders", "then": 1500, "now": 1506},
+        {
+            "period": "DK, who stayed active in the period, 2024-Q4",
+            "number": "customers counted",
+            "then": 800,
+            "now": 803,
+        },
+    ]
+    assert set(found["why"]) == {"orders or refunds of earlier periods"}
+    assert "NL, all orders" in restatement_log(found).text
+
+
+def test_all_orders_before_another_day_are_other_orders(tmp_path):
+    found = restated(group_of(950, 560, as_of="2025-02-01"), earlier=written(group_of(900, 500), tmp_path))
+    assert found.empty
