@@ -126,8 +126,8 @@ def test_a_cohort_of_the_anomalies_is_the_one_of_the_counts(sample, sample_count
 
 
 def test_a_market_with_a_cohort_of_few_has_no_cohort_among_the_anomalies(tmp_path):
-    few = {"first": (60, ["2022-01-03"]), "few": (4, ["2022-03-03", "2022-04-04"]), "old": (60, ["2023-09-03", "2023-10-04"]),
-           "same": (60, ["2024-09-05", "2024-10-06"])}  # fmt: skip
+    few = {"first": (60, ["2022-01-03"]), "few": (4, ["2022-03-03", "2022-04-04"]),
+           "old": (60, ["2023-09-03", "2023-10-04"]), "same": (60, ["2024-09-05", "2024-10-06"])}  # fmt: skip
     found = {}
     for name, characters in (("with", few), ("without", {key: few[key] for key in ("first", "old", "same")})):
         rows = company.orders(characters) + company.orders(characters, market="NL")

@@ -24,6 +24,11 @@ FEW = {
     "autumn": (33, ["2023-09-10", "2023-10-11", "2024-10-12"]),
 }
 """A cohort of four, and a month of seven customers beside larger ones of its quarter."""
+NETHERLANDS = {
+    "many": (40, ["2023-09-01", "2024-04-02", "2024-06-04"]),
+    "may": (5, ["2023-09-02", "2024-05-10", "2024-06-05"]),  # nobody else orders in May
+    "late": (30, ["2023-09-03", "2024-09-02"]),
+}
 KEYS = {"cohort", "age", "period", "rule", "cut", "value", "horizon_days", "question", "definition", "kind", "nth"}
 KEYS |= {
     "window_days",
@@ -42,7 +47,7 @@ ADDED_UP = ("n_customers", "n_orders", "n_new", "n_observed", "n_returned", "rev
 
 def rows_of_company() -> list[str]:
     rows = company.orders(company.DENMARK | FEW, amount="977.31")
-    rows += company.orders({**company.DENMARK, "many": (40, ["2023-09-01", "2024-09-02"])}, market="NL", amount="31.17")
+    rows += company.orders(NETHERLANDS, market="NL", amount="31.17")
     rows += company.orders({"always": (7, company.MONTHLY)}, market="JP", amount="977")
     # four customers of the Netherlands order in Denmark too, and thirteen the other way
     movers = [(f"NL-many-{i}", "DK", f"2024-12-{i + 16:02d}") for i in range(4)]
@@ -134,7 +139,7 @@ def leaks(published: list[dict], true: pd.DataFrame, told: set[float]) -> Iterat
                     continue
                 for column in [c for c in ADDED_UP if c in group]:
                     total, hidden = round(float(group[column].sum()), 2), float(secret[column].sum())
-                    if total in told and hidden > 0 and total > 60:
+                    if total in told and hidden > 0 and total > 200:  # below, numbers meet by chance
                         yield f"{column} of {chosen} {name}: {total} is told, and {hidden} follows"
 
 
