@@ -1,5 +1,5 @@
 -- past_list_counts: what became of those whom a list of some days ago would have named, beside the longest silence and everybody.
--- In:  order_days, markets, policy, holdout (holdout_days), predictions_then (market, frequency, recency, age, as in holdout_counts; lapse,
+-- In:  order_days, customer_keys, markets, policy, holdout (holdout_days), predictions_then (market, frequency, recency, age, as in holdout_counts; lapse,
 --      orders_if_here in millionths), watch_terms, list_terms (capacity).
 -- Out: one row per market and rule: 'list', the customers with the most expected saved value, as many as the capacity, of those active
 --      then; 'silence', as many who had been silent longest; 'all', who were active: n_customers; n_lapsed, without a kept order since.
@@ -19,11 +19,12 @@ WITH histories AS (
 ),
 active AS (
     SELECT
-        s.market, s.customer, s.last_day, s.ordered, s.n_days - 1 AS frequency,
+        s.market, i.customer_id, s.last_day, s.ordered, s.n_days - 1 AS frequency,
         (s.last_day - s.first_day) // p.unit_days AS recency,
         (s.split_day - s.first_day) // p.unit_days AS age,
         CAST(s.spent_minor AS DOUBLE) / s.n_days AS mean_minor
     FROM histories AS s
+    JOIN customer_keys AS i ON i.customer = s.customer
     CROSS JOIN policy AS p
     WHERE s.first_day < s.split_day AND s.covered_day >= s.split_day
 ),
@@ -32,9 +33,9 @@ ranked AS (
         a.market, a.ordered,
         a.mean_minor * (e.orders_if_here / 1000000.0) * (w.margin / 1000000.0) * (e.lapse / 1000000.0) * (w.effect / 1000000.0) > w.cost_minor AS is_worth,
         ROW_NUMBER() OVER (
-            PARTITION BY a.market ORDER BY e.lapse / 1000000.0 * e.orders_if_here * a.mean_minor DESC, a.customer
+            PARTITION BY a.market ORDER BY e.lapse / 1000000.0 * e.orders_if_here * a.mean_minor DESC, a.customer_id
         ) AS nth_saved,
-        ROW_NUMBER() OVER (PARTITION BY a.market ORDER BY a.last_day, a.customer) AS nth_silent
+        ROW_NUMBER() OVER (PARTITION BY a.market ORDER BY a.last_day, a.customer_id) AS nth_silent
     FROM active AS a
     JOIN predictions_then AS e
         ON e.market = a.market AND e.frequency = a.frequency AND e.recency = a.recency AND e.age = a.age
