@@ -16,7 +16,7 @@ from retention_kit.messages import N_
 from retention_kit.metrics import base, orders, retention
 from retention_kit.metrics.changes import IN_A_YEAR, LEAST_OF_A_SHARE, against_year_before, where_it_changed
 from retention_kit.metrics.headline import Headline, headline, share_headline, window_of
-from retention_kit.metrics.markets import benjamini_hochberg, compared_markets, mix_and_rate
+from retention_kit.metrics.markets import benjamini_hochberg, compared_markets, mix_and_rate, mix_and_rate_interval
 from retention_kit.metrics.rows import where
 from retention_kit.metrics.suppression import hide_small
 from retention_kit.periods import first_date, label
@@ -25,6 +25,7 @@ SHARES = ("customer_retention_rate", "returned_share", "pooled_retention", "repe
 """The shares that markets are compared by."""
 
 _ALARM = 0.05
+_ENDS_OF_MIX = ("mix_lower", "mix_upper", "of_rate_lower", "of_rate_upper")
 MIX_CUTS = ("acquisition_channel", "coupon", "season")
 
 
@@ -235,8 +236,10 @@ def _mixes(cut_counts: pd.DataFrame, *, markets: Sequence[str], min_cell: int) -
         of_cut = of_cut[of_cut["market"].isin(large)]
         for code in large:
             values = mix_and_rate(of_cut, market=code)
-            rows.append((cut, code, int(values["n"].sum()), values["mix"].sum(), values["of_rate"].sum()))
-    found = pd.DataFrame(rows, columns=["cut", "market", "n", "mix", "of_rate"])
+            ends = mix_and_rate_interval(of_cut, market=code)
+            sums = [int(values["n"].sum()), values["mix"].sum(), values["of_rate"].sum()]
+            rows.append((cut, code, *sums, *(ends[name] for name in _ENDS_OF_MIX)))
+    found = pd.DataFrame(rows, columns=["cut", "market", "n", "mix", "of_rate", *_ENDS_OF_MIX])
     return found.assign(difference=found["mix"] + found["of_rate"])
 
 

@@ -19,6 +19,7 @@ _MOST_CERTAIN = 1e7
 """α + β from which on markets are taken to have one share."""
 
 _N_DRAWS = 4000
+_N_DRAWS_OF_MIX = 1000
 
 
 def compared_markets(shares: pd.DataFrame, *, count: str, n: str, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
@@ -211,6 +212,37 @@ def mix_and_rate(cells: pd.DataFrame, *, market: str, conf_level: float = CONF_L
     own, others = (side.reindex(values, fill_value=0) for side in (own, others))
     rows = [_of_value(value, own.loc[value], others.loc[value], own, others, conf_level) for value in values]
     return pd.DataFrame(rows)
+
+
+def mix_and_rate_interval(cells: pd.DataFrame, *, market: str, conf_level: float = CONF_LEVEL) -> dict[str, float]:
+    """Return between which ends the whole of mix, and of rates, lies: customers of the cells drawn again, seeded.
+
+    Parameters and errors as of `mix_and_rate`.
+
+    Returns
+    -------
+    `mix_lower`, `mix_upper`, `of_rate_lower`, `of_rate_upper`: percentiles of 1,000 draws of both sides.
+    """
+    values = mix_and_rate(cells, market=market, conf_level=conf_level)
+    random = np.random.default_rng(1955)  # Kitagawa's year; any fixed seed gives every run the same draws
+    drawn = []
+    for n, rate in (("n", "rate"), ("n_others", "rate_others")):
+        sizes, rates = values[n].to_numpy(), values[rate].to_numpy()
+        total = int(sizes.sum())
+        here = random.multinomial(total, sizes / total, size=_N_DRAWS_OF_MIX)
+        drawn.append((here, random.binomial(here, rates)))
+    (n, returned), (n_others, returned_others) = drawn
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, others = returned / n, returned_others / n_others
+    own, others = np.where(n > 0, own, others), np.where(n_others > 0, others, own)
+    weight, weight_others = (side / side.sum(axis=1, keepdims=True) for side in (n, n_others))
+    parts = {
+        "mix": np.nansum((weight - weight_others) * (own + others) / 2, axis=1),
+        "of_rate": np.nansum((own - others) * (weight + weight_others) / 2, axis=1),
+    }
+    tails = [(1 - conf_level) / 2, (1 + conf_level) / 2]
+    ends = {name: np.quantile(part, tails) for name, part in parts.items()}
+    return {f"{name}_{end}": float(ends[name][nth]) for name in parts for nth, end in enumerate(("lower", "upper"))}
 
 
 def _of_value(

@@ -482,11 +482,21 @@ def mix_and_rate(sheet: GroupSheet) -> Shown:
         }
     )
     for cut in mixes:
-        mix = mixes.loc[codes, cut]
-        frame[_MIX_OF.get(cut, cut)] = [formats.ABSENT if pd.isna(value) else _signed(value) for value in mix]
+        of_cut = where(rows, cut=cut).set_index("market").reindex(codes)
+        frame[_MIX_OF.get(cut, cut)] = [_mix_told(row) for row in of_cut.itertuples()]
     caption = _("Second order within 90 days: is the difference who comes, or how they behave?")
-    notes = [_("What is not mix is rates: the same customers behave otherwise. Each cut by itself.")]
+    notes = [
+        _("What is not mix is rates: the same customers behave otherwise. Each cut by itself."),
+        _("In brackets the 95% interval of the mix, of customers drawn again."),
+    ]
     return table(frame, name="mix-and-rate", caption=caption, notes=notes, left=["Market"])
+
+
+def _mix_told(row) -> str:
+    if pd.isna(row.mix):
+        return formats.ABSENT
+    interval = formats.between(_signed(row.mix_lower), _signed(row.mix_upper))
+    return _("{value} ({interval})").format(value=_signed(row.mix), interval=interval)
 
 
 _MIX_OF = {

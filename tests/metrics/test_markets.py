@@ -12,6 +12,7 @@ from retention_kit.metrics.markets import (
     funnel_limits,
     holm,
     mix_and_rate,
+    mix_and_rate_interval,
 )
 
 FOUR = pd.DataFrame({"market": ["AA", "BB", "CC", "DD"], "count": [300, 420, 9, 11], "n": [1000, 1000, 20, 40]})
@@ -141,3 +142,32 @@ def test_a_history_of_a_year_has_nothing_to_be_compared_with():
     assert where_it_changed(young, grain="month").kind == "none"
     none = pd.DataFrame({"market": ["AA"], "metric": ["kept"], "period": [0], "count": [1], "n": [100]})
     assert against_year_before(none, grain="quarter").empty
+
+
+def drawn_cells(random, n: int) -> pd.DataFrame:
+    """Return two markets whose customers come from two channels, 60 to 40 and 30 to 70, and return alike."""
+    rows = []
+    for market, weights in (("AA", (0.6, 0.4)), ("BB", (0.3, 0.7))):
+        for value, size, rate in zip(("search", "social"), random.multinomial(n, weights), (0.7, 0.3), strict=True):
+            rows.append((market, value, size, random.binomial(size, rate)))
+    return pd.DataFrame(rows, columns=["market", "value", "n_observed", "n_returned"])
+
+
+def test_intervals_of_mix_and_rates_cover_what_they_should():
+    random, held = np.random.default_rng(8), []
+    for _ in range(400):
+        ends = mix_and_rate_interval(drawn_cells(random, 150), market="AA")
+        held.append(
+            (ends["mix_lower"] <= 0.3 * 0.4 <= ends["mix_upper"], ends["of_rate_lower"] <= 0 <= ends["of_rate_upper"])
+        )
+    mix, of_rate = np.mean(held, axis=0)
+    assert 0.92 < mix < 0.98  # 95 % ± 3 standard errors of 400 draws
+    assert 0.92 < of_rate < 0.98
+
+
+def test_the_interval_of_a_mix_is_the_same_every_time_and_holds_it():
+    ends = mix_and_rate_interval(CELLS, market="AA")
+    assert ends == mix_and_rate_interval(CELLS, market="AA")
+    found = mix_and_rate(CELLS, market="AA")
+    assert ends["mix_lower"] < found["mix"].sum() < ends["mix_upper"]
+    assert ends["of_rate_lower"] <= found["of_rate"].sum() <= ends["of_rate_upper"]
