@@ -96,11 +96,13 @@ def instants(second: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
 
 
 def texts(names: tuple[str, ...] | pa.Array, number: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
-    """Return the text that each number stands for."""
-    names = names if isinstance(names, pa.Array) else pa.array(names)
-    return pa.DictionaryArray.from_arrays(
-        pa.array(np.asarray(number, dtype=np.int32), mask=missing), names.cast(pa.string())
-    )
+    """Return the text that each number stands for; two numbers may stand for one."""
+    number = np.asarray(number, dtype=np.int32)
+    if isinstance(names, tuple):  # a dictionary that holds a text twice is written differently from time to time
+        once = tuple(dict.fromkeys(names))
+        number = np.array([once.index(name) for name in names], dtype=np.int32)[number]
+        names = pa.array(once)
+    return pa.DictionaryArray.from_arrays(pa.array(number, mask=missing), names.cast(pa.string()))
 
 
 def opaque_ids(letter: str, number: np.ndarray, *, digits: int, prime: int) -> pa.Array:
