@@ -305,12 +305,13 @@ def report(
         names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
         group = _group(counted) if of_group else ()
         codes = markets or (*_with_orders(counted), *group)
-        spoken = {code: language or (source.markets[code].languages[0] if code != GROUP else "en") for code in codes}
+        spoken = {code: _spoken(source.markets.get(code), language) for code in codes}
         runs = [
-            run.Run(code, names[code], _earlier(code, folder, declared) | common, language=spoken[code])
+            one
             for code in codes
+            for one in run.in_languages(code, names[code], _earlier(code, folder, declared) | common, spoken[code])
         ]
-        for unknown in () if quiet else _without_catalog(spoken.values()):
+        for unknown in () if quiet else _without_catalog(one.language for one in runs):
             click.echo(f"  note: there is no catalog of '{unknown}'; its reports are in English", err=True)
         runs = run.shard(runs, shard) if shard else runs
         fingerprint = counts.fingerprint(source)
@@ -492,6 +493,15 @@ def _refuse_unknown_markets(source: Any, codes: Sequence[str]) -> None:
     for code in codes:
         if code != GROUP:
             source.markets[code]
+
+
+def _spoken(market: Any, asked: str | None) -> list[str]:
+    """Return the languages of a market's report: the one asked for, else its first, and its others with a catalog."""
+    from retention_kit.present.languages import language_of
+
+    if asked or market is None:  # the group has no language of its own
+        return [asked or "en"]
+    return [market.languages[0], *(code for code in market.languages[1:] if language_of(code).is_known)]
 
 
 def _without_catalog(languages: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ _HOMES = {
     "parsed": "parameters",
     "read_notebook": "parameters",
     "Run": "jobs",
+    "in_languages": "jobs",
     "shard": "jobs",
     "unfinished": "jobs",
     "FORMATS": "exports",

@@ -8,7 +8,7 @@ from typing import Any
 from retention_kit.present import formats
 from retention_kit.present.languages import N_, _, language_of, ngettext, speaking
 from retention_kit.run import record
-from retention_kit.run.page import as_title, rendered
+from retention_kit.run.page import as_title, linked_pages, rendered
 from retention_kit.writing import write_whole
 
 HEADLINES = (
@@ -213,10 +213,7 @@ def _files(market: str, name: str, *, out: Path) -> list[dict[str, str]]:
 def _languages(entry: Mapping[str, Any], *, out: Path) -> list[dict[str, str]]:
     """Return the pages of a report in several languages, each language named in itself; none where there is one."""
     found = {code: name for code, name in entry.get("languages", {}).items() if (out / name).is_file()}
-    if len(found) < 2:
-        return []
-    spoken = {code: language_of(code) for code in found}
-    return [{"code": spoken[code].code, "name": spoken[code].name, "file": name} for code, name in found.items()]
+    return linked_pages(found) if len(found) > 1 else []
 
 
 def _curve(twin: Mapping[str, Any]) -> dict[str, Any] | None:

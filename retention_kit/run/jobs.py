@@ -30,24 +30,39 @@ _RESERVED = {
 
 @dataclass(frozen=True)
 class Run:
-    """One report to make: of which market, and with which values for the notebook's parameters."""
+    """One report to make: of which market, in which language, and with which values for the notebook's parameters.
+
+    `further` is a report of a market in another language than its main one.
+    """
 
     market: str
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     language: str = "en"
+    further: bool = False
+
+    @property
+    def stem(self) -> str:
+        """The name of its files without ending: `BE`, and `BE.fr-BE` in a further language."""
+        return f"{self.market}.{self.language}" if self.further else self.market
+
+
+def in_languages(market: str, name: str, parameters: Mapping[str, Any], languages: Sequence[str]) -> list[Run]:
+    """Return the runs of a market: in its first language, and in each further one."""
+    return [Run(market, name, parameters, language, nth > 0) for nth, language in enumerate(languages)]
 
 
 def each_once(runs: Sequence[Run]) -> Sequence[Run]:
-    """Return the runs if their markets can name files and are named once each."""
+    """Return the runs if their markets can name files and each is named once in each language."""
     for run in runs:
         if not re.fullmatch(r"[A-Z][A-Z0-9-]{1,15}", run.market) or run.market.casefold() in _RESERVED:
             raise UsageError(
                 f"'{run.market}' cannot be the name of a market's files.",
                 to_try="a code of 2 to 16 of A-Z, 0-9 and -, such as 'NL', that is no reserved name",
             )
-    markets = [run.market for run in runs]
-    twice = sorted({market for market in markets if markets.count(market) > 1})
+        locale_of(run.language)
+    stems = [run.stem for run in runs]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise UsageError("A market is asked for twice.", found=listed(twice), to_try="name each market once")
     if not runs:
@@ -74,10 +89,10 @@ def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> dict[st
         raise UsageError(
             "The parameter 'twin' cannot be given.", to_try="leave it out; it is written beside the report"
         )
-    locale_of(run.language)
     data = without_paths({key: parameters[key] for key in ("data", "as_of") if key in parameters})
     job = {
         "market": run.market,
+        "stem": run.stem,
         "name": run.name,
         "language": run.language,
         "parameters": parameters,
@@ -91,6 +106,26 @@ def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> dict[st
         },
     }
     return {**job, "fingerprint": _fingerprint(job, data_fingerprint)}
+
+
+def with_pages(jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the jobs, each with the pages of its market by language, itself among them, where there are several."""
+    pages = pages_of(jobs)
+    return [{**job, "pages": pages[job["market"]] if len(pages[job["market"]]) > 1 else {}} for job in jobs]
+
+
+def pages_of(jobs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return the name of each market's pages, by language."""
+    found: dict[str, dict[str, str]] = {}
+    for job in jobs:
+        found.setdefault(job["market"], {})[job["language"]] = f"{job['stem']}.html"
+    return found
+
+
+def fingerprint_of(jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the fingerprint of a market's report in all its languages."""
+    told = [job["fingerprint"] for job in jobs]
+    return told[0] if len(told) == 1 else hashlib.sha256("\0".join(told).encode()).hexdigest()[:32]
 
 
 def _defaults(source: Notebook) -> dict[str, Any]:
@@ -124,22 +159,24 @@ def unfinished(notebook: Path, runs: Sequence[Run], *, out: Path, data_fingerpri
     """
     source = read_notebook(notebook)
     known = record.read(out)["markets"]
-    jobs = {run.market: job_of(source, run, data_fingerprint=data_fingerprint) for run in each_once(runs)}
-    return [run for run in runs if not _is_made(jobs[run.market], known, out)]
+    jobs: dict[str, list[dict[str, Any]]] = {}
+    for run in each_once(runs):
+        jobs.setdefault(run.market, []).append(job_of(source, run, data_fingerprint=data_fingerprint))
+    made = {market for market, of_market in jobs.items() if _is_made(of_market, known.get(market, {}), out)}
+    return [run for run in runs if run.market not in made]
 
 
-def _is_made(job: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], out: Path) -> bool:
-    entry = known.get(job["market"], {})
-    there = [out / f"{job['market']}{ending}" for ending in (".html", ".json")[: 1 + job["twin"]]]
+def _is_made(jobs: Sequence[Mapping[str, Any]], entry: Mapping[str, Any], out: Path) -> bool:
+    there = [out / f"{job['stem']}{ending}" for job in jobs for ending in (".html", ".json")[: 1 + job["twin"]]]
     return (
         entry.get("status") == "fresh"
-        and entry.get("fingerprint") == job["fingerprint"]
+        and entry.get("fingerprint") == fingerprint_of(jobs)
         and all(path.is_file() for path in there)
     )
 
 
 def shard(runs: Sequence[Run], asked: str) -> list[Run]:
-    """Return the part of the runs that one of several machines makes: every n-th, from the k-th on, for 'k/n'.
+    """Return the runs that one of several machines makes: every n-th market's, from the k-th on, for 'k/n'.
 
     Raises
     ------
@@ -148,7 +185,8 @@ def shard(runs: Sequence[Run], asked: str) -> list[Run]:
     found = re.fullmatch(r"([1-9]\d{0,4})/([1-9]\d{0,4})", asked)
     if not found or int(found[1]) > int(found[2]):
         raise UsageError(f"There is no shard '{shown(asked)}'.", to_try="the second of five machines takes 2/5")
-    return list(runs[int(found[1]) - 1 :: int(found[2])])
+    markets = list(dict.fromkeys(run.market for run in runs))[int(found[1]) - 1 :: int(found[2])]
+    return [run for run in runs if run.market in markets]
 
 
 def asked_data(source: Notebook, jobs: Sequence[Mapping[str, Any]]) -> str:

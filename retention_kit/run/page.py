@@ -23,7 +23,7 @@ from nbformat.v4 import new_notebook
 from traitlets.config import Config
 
 from retention_kit.present.formats import decimal
-from retention_kit.present.languages import N_, _, locale_of, speaking
+from retention_kit.present.languages import N_, _, language_of, locale_of, speaking
 from retention_kit.present.prose import translated
 from retention_kit.run.figures import safe_svg
 from retention_kit.run.tables import dress
@@ -91,6 +91,7 @@ def page(
     footer: Sequence[tuple[str, str]],
     details: Sequence[tuple[str, str]] = (),
     data: str = "",
+    others: Mapping[str, str] | None = None,
 ) -> str:
     """Return the page of a notebook that ran, its prose and title in the page's language.
 
@@ -103,10 +104,18 @@ def page(
     footer : label and value of what the page was made of.
     details : the same, folded.
     data : name of the data, for the page's head.
+    others : names of the market's pages in other languages, by language.
     """
     with speaking(language):
         told = {"footer": _worded(footer), "details": _worded(details), "data": data}
+        told["others"] = linked_pages(others or {})
         return _page(node, market=market, name=name, language=language, told=told)
+
+
+def linked_pages(pages: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the pages of a market in several languages: each's code, its file, and its name in itself."""
+    spoken = {code: language_of(code) for code in pages}
+    return [{"code": spoken[code].code, "name": spoken[code].name, "file": file} for code, file in pages.items()]
 
 
 def _worded(facts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -113,7 +113,7 @@ class Pool:
                 while waiting or running:
                     while waiting and len(running) < workers:
                         running.append(self._started(waiting.pop(0), notebook_json=notebook_json, limits=limits))
-                        started(running[-1].job["market"], running[-1].job["name"])
+                        started(running[-1].job["stem"], running[-1].job["name"])
                     over = next((run for run in running if _is_over(run, limits=limits)), None)
                     if over is None:
                         time.sleep(_POLL_SECONDS)

@@ -137,7 +137,7 @@ class Live(Plain):
 
     def ended(self, result: Any) -> None:
         """Take its line away; say how it ended, and how long the rest will take."""
-        self._lines.remove_task(self._running.pop(result.market))
+        self._lines.remove_task(self._running.pop(result.stem))
         self._n_ended += 1
         seconds = (time.monotonic() - self._began) / self._n_ended * (self._n - self._n_ended)
         self._lines.update(
@@ -172,7 +172,7 @@ def duration(seconds: float) -> str:
 
 def told(result: Any) -> str:
     """Return one result as the terminal tells it."""
-    who = f"{result.market} {shown(result.name)}"
+    who = f"{result.stem} {shown(result.name)}"
     if result.status == "fresh":
         return f"{who}: written in {result.seconds:.1f} s"
     kept = "; its last good report is kept" if result.status == "stale" else ""
@@ -185,8 +185,8 @@ def table(results: Sequence[Any], headlines: Mapping[str, str]) -> list[str]:
     said = {"fresh": "written", "stale": "failed, last kept"}
     rows = [("market", "status", "seconds", "headline")]
     for result in results:
-        headline = headlines.get(result.market, "")
-        rows.append((result.market, said.get(result.status, result.status), f"{result.seconds:.1f}", headline))
+        headline = headlines.get(result.stem, "")
+        rows.append((result.stem, said.get(result.status, result.status), f"{result.seconds:.1f}", headline))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return [
         f"{market:{widths[0]}}  {status:{widths[1]}}  {seconds:>{widths[2]}}  {headline}".rstrip()

@@ -16,7 +16,7 @@ from retention_kit.config import project_root
 from retention_kit.errors import KitError, UsageError, listed
 from retention_kit.run import record
 from retention_kit.run.index import write_index
-from retention_kit.run.jobs import Run, asked_data, each_once, job_of
+from retention_kit.run.jobs import Run, asked_data, each_once, fingerprint_of, job_of, pages_of, with_pages
 from retention_kit.run.lock import held
 from retention_kit.run.parameters import Notebook, read_notebook, without_paths
 from retention_kit.run.processes import FAILED, Ended, Limits, Pool
@@ -44,7 +44,7 @@ class InterruptedRunError(KitError):
 class Result:
     """What came of one run: its files where it went well, else the reason, one line without data or code.
 
-    `advice` holds what was found and what to try, for the terminal.
+    `advice` holds what was found and what to try, for the terminal; `language` is a further one's, else empty.
     """
 
     market: str
@@ -55,6 +55,12 @@ class Result:
     report: Path | None
     twin: Path | None
     advice: str = ""
+    language: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The name of its files without ending."""
+        return f"{self.market}.{self.language}" if self.language else self.market
 
 
 def run_reports(
@@ -70,7 +76,7 @@ def run_reports(
     data_fingerprint: str = "",
     shard: str = "",
 ) -> list[Result]:
-    """Run the notebook once per market; write `<market>.html`, `<market>.json`, `run.json`, `index.html`.
+    """Run the notebook once per market and language; write `<market>.html` and `.json`, `run.json`, `index.html`.
 
     Everything is checked before the first run and before the first file. Each run has its own process and
     its own kernel, in the project's folder. A market that fails keeps its last good report and stops no
@@ -80,7 +86,7 @@ def run_reports(
     ----------
     notebook : its file, with one cell tagged `parameters`; `market` is set to each run's market, and `twin`,
         where declared, to the file that becomes `<market>.json`.
-    runs : the markets, each once.
+    runs : the markets, each once in each language.
     out : the folder of the reports, made if it is not there.
     workers : runs at a time; the number of cores where not given.
     progress : what says how the runs go on; nothing but failures where not given.
@@ -102,7 +108,7 @@ def run_reports(
     InterruptedRunError : Ctrl-C; every run has ended, and the folder's record and index tell of what is there.
     """
     source, progress = read_notebook(notebook), progress or Quiet()
-    jobs = [job_of(source, run, data_fingerprint=data_fingerprint) for run in each_once(runs)]
+    jobs = with_pages([job_of(source, run, data_fingerprint=data_fingerprint) for run in each_once(runs)])
     _refuse_other_data(out, asked_data(source, jobs))
     _make_folder(out)
     workers = max(1, workers or os.cpu_count() or 1)
@@ -118,7 +124,7 @@ def run_reports(
                 stack.enter_context(closing(ending))  # on any error the other runs end at once
                 for ended in ending:
                     result = _placed(ended, out=out)
-                    results[result.market] = result
+                    results[result.stem] = result
                     _record(out, results, jobs=jobs, made=made, shard=shard)
                     progress.ended(result)
         except KeyboardInterrupt as why:
@@ -126,9 +132,9 @@ def run_reports(
         finally:  # also when interrupted: the index tells what lies in the folder
             if results and not shard:
                 _written(out, lambda: write_index(out))
-            ended_runs = [results[job["market"]] for job in jobs if job["market"] in results]
+            ended_runs = [results[job["stem"]] for job in jobs if job["stem"] in results]
             progress.end(ended_runs, _first_headlines(out, results))
-    return [results[run.market] for run in runs]
+    return [results[run.stem] for run in runs]
 
 
 def join(out: Path, results: Sequence[Result]) -> None:
@@ -187,8 +193,8 @@ def _refuse_other_data(out: Path, asked: str) -> None:
 
 def _interrupted(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]) -> InterruptedRunError:
     """Return what Ctrl-C came to: how many reports were ready, and of which markets there is none of this run."""
-    ready = [result.market for result in results.values() if result.status == "fresh"]
-    missing = [job["market"] for job in jobs if job["market"] not in ready]
+    ready = [result.stem for result in results.values() if result.status == "fresh"]
+    missing = [job["stem"] for job in jobs if job["stem"] not in ready]
     return InterruptedRunError(
         f"Interrupted: {len(ready)} of {len(jobs)} reports were ready and are kept.",
         found=f"not ready: {listed(missing)}" if missing else "",
@@ -208,28 +214,29 @@ def _make_folder(out: Path) -> None:
 
 def _placed(ended: Ended, *, out: Path) -> Result:
     """Put a run's files in their places; on any failure what was there stays."""
-    market, name = ended.job["market"], ended.job["name"]
+    market, name, stem = ended.job["market"], ended.job["name"], ended.job["stem"]
+    language = ended.job["language"] if stem != market else ""
     kept = _keep_failed(ended, out=out)
-    report, twin = out / f"{market}.html", out / f"{market}.json"
+    report, twin = out / f"{stem}.html", out / f"{stem}.json"
     reason, advice = ended.reason, ended.advice
     if not reason:
         try:
             _place(ended, report=report, twin=twin)
             written = twin if ended.job["twin"] else None
-            return Result(market, name, "fresh", "", ended.seconds, report, written)
+            return Result(market, name, "fresh", "", ended.seconds, report, written, language=language)
         except OSError as why:
             reason = f"The report could not be written: {os.strerror(why.errno or 0)}."
             advice = "  try:   make room or ask for the right to write, then run it again"
     if kept:
         advice = f"{advice}\n         {kept} shows how far it came; it holds data" if advice else ""
     status: Status = "stale" if report.is_file() else "failed"
-    return Result(market, name, status, reason, ended.seconds, None, None, advice)
+    return Result(market, name, status, reason, ended.seconds, None, None, advice, language)
 
 
 def _keep_failed(ended: Ended, *, out: Path) -> str:
     """Keep a notebook that failed where its owner alone can read it; return its place, or empty."""
     private, failed = out / ".failed", ended.folder / FAILED
-    place = private / f"{ended.job['market']}.ipynb"
+    place = private / f"{ended.job['stem']}.ipynb"
     try:
         place.unlink(missing_ok=True)
         if not failed.is_file():
@@ -275,29 +282,35 @@ def _written(out: Path, write: Callable[[], object]) -> None:
 
 
 def _first_headlines(out: Path, results: Mapping[str, Result]) -> dict[str, str]:
-    """Return, by market, the headline that matters most, as its twin shows it."""
+    """Return, by report, the headline that matters most, as its twin shows it."""
     shown = {}
-    for market, result in results.items():
-        told = record.twin_of(out, market).get("headlines", []) if result.status == "fresh" else []
+    for stem, result in results.items():
+        told = record.twin_of(out, stem).get("headlines", []) if result.status == "fresh" else []
         rate = next((line for line in told if line.get("id") == "customer_retention_rate"), None)
         if rate:
-            shown[market] = f"{rate.get('label', '')} {rate.get('shown', '')}"
+            shown[stem] = f"{rate.get('label', '')} {rate.get('shown', '')}"
     return shown
 
 
 def _entries(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return what `run.json` says of each market that was run."""
-    return {
-        job["market"]: {
+    """Return what `run.json` says of each market that was run: in all its languages, the worst that came of them."""
+    pages, entries = pages_of(jobs), {}
+    for market, languages in pages.items():
+        of_market = [job for job in jobs if job["market"] == market]
+        if not all(job["stem"] in results for job in of_market):  # the record tells of whole reports
+            continue
+        ended = [results[job["stem"]] for job in of_market]
+        worst = next((result for result in ended if result.status != "fresh"), ended[0])
+        job = of_market[0]
+        entries[market] = {
             "name": job["name"],
-            "status": results[job["market"]].status,
-            "reason": results[job["market"]].reason,
-            "seconds": round(results[job["market"]].seconds, 2),
+            "status": worst.status,
+            "reason": f"{worst.language}: {worst.reason}" if worst.language else worst.reason,
+            "seconds": round(sum(result.seconds for result in ended), 2),
+            "languages": languages,
             "parameters": without_paths(job["parameters"]),
             "kit_version": __version__,
-            "fingerprint": job["fingerprint"],
+            "fingerprint": fingerprint_of(of_market),
             "notebook": {"name": job["made_of"]["notebook"], "sha256": job["made_of"]["sha256"]},
         }
-        for job in jobs
-        if job["market"] in results
-    }
+    return entries

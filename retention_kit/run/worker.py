@@ -63,6 +63,7 @@ def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
         footer=provenance(made_of),
         details=details(made_of, seconds=seconds, language=language),
         data=made_of.get("data", ""),
+        others={code: file for code, file in job["pages"].items() if file != f"{job['stem']}.html"},
     )
     (folder / "page.html").write_text(html, encoding="utf-8")
 
