@@ -4,8 +4,9 @@ import csv
 from pathlib import Path
 
 import pytest
-from opened import PAGES, PHONE, TURNED, WIDE, Opened
+from opened import PAGES, PHONE, REPORTS, TURNED, WIDE, Opened
 
+from retention_kit.present.languages import available
 from retention_kit.run import export, record
 from retention_kit.run.browser import printed_by
 
@@ -51,6 +52,10 @@ CUT_TEXTS = """() => [...document.querySelectorAll('figure svg')].flatMap(svg =>
       || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
   }).map(text => text.textContent);
 })"""
+
+
+def test_every_language_that_is_spoken_is_opened() -> None:
+    assert {name.replace("_", "-") for name in available()} <= {*REPORTS, *TURNED}
 
 
 def test_a_page_asks_for_nothing_and_says_nothing(page: Opened) -> None:
