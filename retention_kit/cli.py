@@ -305,7 +305,7 @@ def report(
         names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
         group = _group(counted) if of_group else ()
         codes = markets or (*_with_orders(counted), *group)
-        spoken = {code: _spoken(source.markets.get(code), language) for code in codes}
+        spoken = {code: _spoken(None if code == GROUP else source.markets[code], language) for code in codes}
         runs = [
             one
             for code in codes
