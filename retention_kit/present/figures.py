@@ -24,7 +24,7 @@ from retention_kit.config import Market
 from retention_kit.errors import UsageError
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats
-from retention_kit.present.languages import N_, _, ngettext, speak
+from retention_kit.present.languages import N_, _, ngettext, place, speak
 from retention_kit.present.layout import Margins, in_lines
 from retention_kit.present.words import age_axis, beside, value_of_cut
 
@@ -186,7 +186,7 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
         for row in rows.itertuples()
     )
     sentence = _("Customer retention rate of {market} by period: {told}.")
-    return _told(figure, sentence.format(market=market.name, told=told))
+    return _told(figure, sentence.format(market=place(market.name), told=told))
 
 
 def cohort_heatmap(
@@ -255,7 +255,7 @@ def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: st
         point_told(age_told(row.age), row.pooled_retention, row, n=row.n) for row in rows.itertuples()
     )
     sentence = _("Pooled classic retention of {market}: {told}.")
-    return _told(figure, sentence.format(market=market.name, told=told))
+    return _told(figure, sentence.format(market=place(market.name), told=told))
 
 
 def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Figure:
@@ -300,7 +300,7 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
         for row in rows.itertuples()
     )
     sentence = _("Orders of {market} by period: {told}.")
-    return _told(figure, sentence.format(market=market.name, told=told))
+    return _told(figure, sentence.format(market=place(market.name), told=told))
 
 
 def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_days: int) -> Figure:
@@ -331,7 +331,7 @@ def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_day
         for row in rows.itertuples()
     )
     sentence = _("{market}. {title}: {told}.")
-    return _told(figure, sentence.format(market=market.name, title=title, told=told))
+    return _told(figure, sentence.format(market=place(market.name), title=title, told=told))
 
 
 def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
@@ -358,7 +358,7 @@ def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
     )
     # Translators: told is such as "30 days 90.1% (89.0% to 91.2%); 120 days 60.3% (…)"
     sentence = _("Survival of the customers of {market}, n {n}: longer than {told}.")
-    return _told(figure, sentence.format(market=market.name, n=n, told=told))
+    return _told(figure, sentence.format(market=place(market.name), n=n, told=told))
 
 
 def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: float | None) -> Figure:
@@ -397,7 +397,7 @@ def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: floa
     told = formats.enumerated(
         point_told(days_told(row.window_days), row.retention_by_window, row, n=row.n_start) for row in rows.itertuples()
     )
-    sentence = _("Retention rate of {market} by activity window: {told}.").format(market=market.name, told=told)
+    sentence = _("Retention rate of {market} by activity window: {told}.").format(market=place(market.name), told=told)
     used = _("In use: {days}.").format(days=days_told(market.activity_window_days))
     return _told(figure, beside(sentence, used, own))
 
@@ -433,7 +433,7 @@ def year_on_year(cells: pd.DataFrame, *, market: Market, grain: str, cohorts: in
         for cohort, row in grid.iterrows()
     )
     sentence = _("Retention of {market} over that of a year before, at ages 1, 2, 3, …: {told}.")
-    return _told(figure, sentence.format(market=market.name, told=told))
+    return _told(figure, sentence.format(market=place(market.name), told=told))
 
 
 def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, title: str) -> Figure:
@@ -460,7 +460,7 @@ def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric
     )  # fmt: skip
     axes.errorbar(share, at, xerr=errors, fmt="o", capsize=3, label=_("share, 95% interval"))
     axes.plot(rows["pooled"], at, linestyle="", marker="D", markerfacecolor="white", label=_("drawn to all markets"))
-    axes.set_yticks(at, [_named(names[r.market], r.n) for r in rows.itertuples()])
+    axes.set_yticks(at, [_named(place(names[r.market]), r.n) for r in rows.itertuples()])
     axes.xaxis.set_major_formatter(_SHARE)
     axes.grid(axis="x")
     axes.grid(visible=False, axis="y")
@@ -468,7 +468,7 @@ def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=8)
     told = formats.enumerated(
         _("{market} {share} ({interval}, n {n}; rank {ranks})").format(
-            market=names[r.market],
+            market=place(names[r.market]),
             share=formats.percent(r.share),
             interval=formats.share_interval(r.lower, r.upper),
             n=formats.count(r.n),
@@ -502,7 +502,9 @@ def funnel(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, tit
     axes.set(xlabel=_("customers the share is of"))
     axes.set_title(title)
     axes.legend(frameon=False, fontsize=8)
-    outside = [names[r.market] for r in rows.itertuples() if not r.funnel_far_lower <= r.share <= r.funnel_far_upper]
+    outside = [
+        place(names[r.market]) for r in rows.itertuples() if not r.funnel_far_lower <= r.share <= r.funnel_far_upper
+    ]
     if not outside:
         return _told(
             figure,
@@ -599,7 +601,7 @@ def _nothing(title: str, *, market: Market | None) -> Figure:
     axes.set_title(title)
     why = _("nothing to show: no data, no closed period, or too few customers")
     axes.text(0, 0.5, why, color=_GREY, transform=axes.transAxes, va="center")
-    name = market.name if market else _("All markets")
+    name = place(market.name) if market else _("All markets")
     return _told(figure, _("{market}. {title}: {told}.").format(market=name, title=title, told=why))
 
 
@@ -625,4 +627,4 @@ def _heatmap_text(grid: pd.DataFrame, sizes: pd.Series, *, market: Market) -> st
         for cohort, row in grid.iterrows()
     )
     sentence = _("Share of each cohort of {market} that ordered at ages 1, 2, 3, …: {told}.")
-    return sentence.format(market=market.name, told=told)
+    return sentence.format(market=place(market.name), told=told)

@@ -3,7 +3,7 @@
 from retention_kit.errors import shown as one_line
 from retention_kit.metrics import Headline, Sheet
 from retention_kit.present import formats
-from retention_kit.present.languages import _, worded
+from retention_kit.present.languages import _, place, worded
 
 
 def written(headline: Headline, number: float | None) -> str:
@@ -37,7 +37,11 @@ def as_text(sheet: Sheet) -> str:
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     head = _("{market} ({code}), observed before {as_of}")
-    lines = [head.format(market=one_line(sheet.market.name), code=sheet.market.code, as_of=formats.period(sheet.as_of))]
+    lines = [
+        head.format(
+            market=one_line(place(sheet.market.name)), code=sheet.market.code, as_of=formats.period(sheet.as_of)
+        )
+    ]
     lines += [
         "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]

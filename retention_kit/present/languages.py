@@ -196,7 +196,31 @@ def worded(message: str) -> str:
         return str(_fact(message)) if isinstance(message, Period | Listed) else _(message)
     one, many, facts = message.template, message.plural, message.facts
     template = ngettext(one, many, facts["n"]) if many else _(one)
-    return template.format(**{name: _fact(fact) for name, fact in facts.items()})
+    told = {
+        name: place(fact) if name == "market" and type(fact) is str else _fact(fact) for name, fact in facts.items()
+    }
+    return template.format(**told)
+
+
+def place(name: str) -> str:
+    """Return a market's name in the current language: a country's where it was declared by its English name.
+
+    Any other name stays as it was declared.
+    """
+    if current().locale.language == ENGLISH:
+        return name
+    code = _english_names().get(name)
+    return current().locale.territories.get(code, name) if code else _(name) if name == _ALL else name
+
+
+_ALL = "All markets"
+
+
+@cache
+def _english_names() -> dict[str, str]:
+    """Return the codes of countries by their names in English."""
+    territories = Locale(ENGLISH).territories
+    return {name: code for code, name in territories.items() if len(code) == 2}
 
 
 def untranslated() -> Counter[str]:

@@ -15,7 +15,7 @@ from retention_kit.metrics.rows import where
 from retention_kit.periods import label
 from retention_kit.present import formats
 from retention_kit.present.headlines import interval, shown
-from retention_kit.present.languages import N_, _, ngettext, worded
+from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.tables import Shown, reading_told
 from retention_kit.present.words import asked, beside, units
 
@@ -89,7 +89,7 @@ def sentences(sheet: Sheet) -> list[str]:
 
 def _retention(sheet: Sheet) -> str:
     rate = sheet.headlines["customer_retention_rate"]
-    name = sheet.market.name
+    name = place(sheet.market.name)
     if rate.value is None:
         return _("{market}: no retention rate ({why}).").format(market=name, why=worded(rate.note))
     start, end = rate.window.split(" to ")
@@ -342,7 +342,7 @@ def _who_differs(sheet: GroupSheet) -> list[str]:
         sure = rows[rows["p_holm"] < 0.05].sort_values("difference")
         named = [
             _("{name} {share} ({interval}, n {n})").format(
-                name=sheet.names[row.market],
+                name=place(sheet.names[row.market]),
                 share=formats.percent(row.share),
                 interval=formats.share_interval(row.lower, row.upper),
                 n=formats.count(row.n),
@@ -364,7 +364,7 @@ def _where_changed(sheet: GroupSheet) -> list[str]:
     rose = N_("{market}: retention rose among {where}.")
     return [
         _(fell if row.ratio < 1 else rose).format(
-            market=sheet.names[row.market], where=reading_told(row, grain=sheet.grain)
+            market=place(sheet.names[row.market]), where=reading_told(row, grain=sheet.grain)
         )
         for row in sheet.tables["readings"].query("kind != 'none'").itertuples()
     ]

@@ -15,7 +15,7 @@ from retention_kit.metrics.group import GroupSheet
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats, headlines
 from retention_kit.present.findings import finding
-from retention_kit.present.languages import N_, _, ngettext, worded
+from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.words import asked, beside, left_out_because, units
 
 _CARDS = (
@@ -201,7 +201,7 @@ def compared(sheets: Sequence[Sheet], *, headline: str) -> Shown:
     found = [sheet.headlines[headline] for sheet in sheets]
     frame = pd.DataFrame(
         {
-            N_("Market"): [sheet.market.name for sheet in sheets],
+            N_("Market"): [place(sheet.market.name) for sheet in sheets],
             found[0].label: [headlines.shown(h) for h in found],
             N_("95% interval"): [headlines.interval(h) for h in found],
             N_("n"): [formats.count(h.n) for h in found],
@@ -362,7 +362,7 @@ def markets_compared(sheet: GroupSheet, *, metric: str) -> Shown:
     rows = rows[rows["metric"] == metric].sort_values("rank", ignore_index=True)
     frame = pd.DataFrame(
         {
-            N_("Market"): [sheet.names[code] for code in rows["market"]],
+            N_("Market"): [place(sheet.names[code]) for code in rows["market"]],
             N_("Share"): [formats.percent(share) for share in rows["share"]],
             N_("95% interval"): _intervals(rows),
             N_("n"): [formats.count(n) for n in rows["n"]],
@@ -398,7 +398,7 @@ def what_changed(sheet: GroupSheet) -> Shown:
         change = changes.loc[reading.market] if reading.market in changes.index else None
         rows.append(
             {
-                N_("Market"): sheet.names[reading.market],
+                N_("Market"): place(sheet.names[reading.market]),
                 N_("In the table of cohorts and ages"): reading_told(reading, grain=sheet.grain),
                 N_("Retention rate"): formats.ABSENT if change is None else formats.percent(change["share"]),
                 N_("n"): formats.ABSENT if change is None else formats.count(change["n"]),
@@ -431,7 +431,7 @@ def anomalies(sheet: GroupSheet) -> Shown:
     rows = sheet.tables["anomalies"]
     frame = pd.DataFrame(
         {
-            N_("Market"): [sheet.names[code] for code in rows["market"]],
+            N_("Market"): [place(sheet.names[code]) for code in rows["market"]],
             N_("Customers who …"): [_(SHARES_WATCHED[metric]) for metric in rows["metric"]],
             N_("Period"): _periods(rows["period"]),
             N_("Share"): [formats.percent(share) for share in rows["share"]],
@@ -476,7 +476,7 @@ def mix_and_rate(sheet: GroupSheet) -> Shown:
     codes = [code for code in sheet.names if code in of_market.index]
     frame = pd.DataFrame(
         {
-            N_("Market"): [sheet.names[code] for code in codes],
+            N_("Market"): [place(sheet.names[code]) for code in codes],
             N_("n"): [formats.count(of_market.loc[code, "n"]) for code in codes],
             N_("Difference, points"): [_signed(of_market.loc[code, "difference"]) for code in codes],
         }
@@ -512,8 +512,8 @@ def movers(sheet: GroupSheet) -> Shown:
     names = {**sheet.names, "other": _("other pairs together")}
     frame = pd.DataFrame(
         {
-            N_("First order in"): [names[code] for code in rows["market"]],
-            N_("Last order in"): [names[code] for code in rows["to_market"]],
+            N_("First order in"): [place(names[code]) for code in rows["market"]],
+            N_("Last order in"): [place(names[code]) for code in rows["to_market"]],
             N_("Customers"): [formats.count(n) for n in rows["n_customers"]],
         }
     )
@@ -540,7 +540,7 @@ def group_revenue(sheet: GroupSheet) -> Shown:
         "change_constant": N_("of it, at constant rates"),
         "fx_effect": N_("of it, exchange rates"),
     }
-    frame = pd.DataFrame({N_("Market"): [names[code] for code in rows["market"]]})
+    frame = pd.DataFrame({N_("Market"): [place(names[code]) for code in rows["market"]]})
     for column, title in titles.items():
         frame[title] = [formats.whole_money(value, currency=sheet.currency) for value in rows[column]]
     return table(

@@ -16,7 +16,7 @@ from retention_kit.metrics.suppression import hide_small
 from retention_kit.models import Outlook
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines, value
-from retention_kit.present.languages import N_, _, current, ngettext
+from retention_kit.present.languages import N_, _, current, ngettext, place
 from retention_kit.present.sentences import group_sentences, sentences
 from retention_kit.present.tables import Shown, table
 from retention_kit.writing import write_whole
@@ -96,7 +96,7 @@ def publish(
         told["restated"] = [] if restated is None else _rows(restated)
         write_whole({Path(to): to_json(told).encode()})
     facts = {
-        _("Market"): f"{sheet.market.name} ({sheet.market.code})",
+        _("Market"): f"{place(sheet.market.name)} ({sheet.market.code})",
         _("Data"): data,
         _("Observed before"): formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
         _("Currency"): sheet.market.currency,

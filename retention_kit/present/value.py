@@ -26,7 +26,7 @@ from retention_kit.present.figures import (
     panels,
     point_told,
 )
-from retention_kit.present.languages import N_, _, ngettext, worded
+from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.tables import Shown, table
 from retention_kit.present.words import age_axis, beside, segment_named
 
@@ -213,7 +213,7 @@ def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figu
     return _told(
         figure,
         sentence.format(
-            market=market.name,
+            market=place(market.name),
             told=told,
             age=formats.count(last["age"]),
             share=formats.percent(last["pooled_retention"]),
@@ -246,7 +246,7 @@ def payback_curve(outlook: Outlook) -> Figure:
         )
         for row in shown.itertuples()
     )
-    sentence = _("Margin of a new customer of {market}: {told}.").format(market=market.name, told=told)
+    sentence = _("Margin of a new customer of {market}: {told}.").format(market=place(market.name), told=told)
     return _told(figure, beside(sentence, _payback(outlook)))
 
 
@@ -310,7 +310,7 @@ def markets_ahead(outlooks: Mapping[str, Outlook]) -> Shown:
         if worth is not None:
             bought = (_money(worth.value, one), _money_between(worth, one))
         off = formats.ABSENT if test is None else _signed(test.error)
-        rows.append((one.forecast.market.name, *ahead, *bought, off))
+        rows.append((place(one.forecast.market.name), *ahead, *bought, off))
     withheld = [worded(one.forecast.withheld) for one in outlooks.values() if one.forecast.withheld]
     notes = [
         _(
@@ -428,7 +428,7 @@ def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: in
             N_("Order days of each"): [formats.decimal(value, digits=1) for value in rows["order_days"]],
         }
     )
-    name = outlook.forecast.market.name
+    name = place(outlook.forecast.market.name)
     return table(
         frame,
         name="segments",
@@ -446,7 +446,7 @@ def _orders_ahead(outlook: Outlook) -> str:
         "{market}: the {n} customers of today are expected to order on {days} days in the next year (95% interval "
         "{interval}, what the back-test was off included); about {still} of them are still customers."
     ).format(
-        market=forecast.market.name,
+        market=place(forecast.market.name),
         n=formats.count(forecast.patterns.n_customers),
         days=formats.count(expected),
         interval=_counts_between(lower, upper),

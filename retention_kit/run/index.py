@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from retention_kit.present import formats
-from retention_kit.present.languages import N_, _, language_of, ngettext, speaking
+from retention_kit.present.languages import N_, _, language_of, ngettext, place, speaking
 from retention_kit.run import record
 from retention_kit.run.page import as_title, linked_pages, rendered
 from retention_kit.writing import write_whole
@@ -186,7 +186,7 @@ def _row(
     about = [_("as of {day}").format(day=formats.period(twin["as_of"]))] if twin.get("as_of") else []
     return {
         "market": market,
-        "name": entry["name"],
+        "name": place(entry["name"]),
         "status": status,
         "status_shown": _(STATUSES[status]),
         "reason": entry["reason"],

@@ -23,7 +23,7 @@ from nbformat.v4 import new_notebook
 from traitlets.config import Config
 
 from retention_kit.present.formats import decimal
-from retention_kit.present.languages import N_, _, language_of, locale_of, speaking
+from retention_kit.present.languages import N_, _, language_of, locale_of, place, speaking
 from retention_kit.present.prose import translated
 from retention_kit.run.figures import safe_svg
 from retention_kit.run.tables import dress
@@ -109,7 +109,7 @@ def page(
     with speaking(language):
         told = {"footer": _worded(footer), "details": _worded(details), "data": data}
         told["others"] = linked_pages(others or {})
-        return _page(node, market=market, name=name, language=language, told=told)
+        return _page(node, market=market, name=place(name), language=language, told=told)
 
 
 def linked_pages(pages: Mapping[str, str]) -> list[dict[str, str]]:

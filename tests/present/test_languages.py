@@ -143,3 +143,11 @@ def test_columns_of_tables_are_named_in_english_and_translated_once():
                 keys = node.args[0].keys if isinstance(node.args[0], ast.Dict) else []
                 translated = [key for key in keys if isinstance(key, ast.Call) and key.func.id == "_"]
                 assert not translated, f"{path.name}, line {node.lineno}"
+
+
+def test_a_country_has_its_name_in_the_language_that_is_spoken():
+    with languages.speaking("da"):
+        assert languages.place("Germany") == "Tyskland"
+        assert languages.place("Acme Nordics") == "Acme Nordics"
+        assert languages.worded(Message("{market}: nothing", market="Denmark")).startswith("Danmark")
+    assert languages.place("Germany") == "Germany"
