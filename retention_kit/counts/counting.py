@@ -40,6 +40,8 @@ COUNTS_TABLES = (
     "converted_counts",
     "mover_counts",
     "bucket_counts",
+    "period_bucket_counts",
+    "age_bucket_counts",
     "cut_counts",
     "experiment_counts",
     "experiment_bucket_counts",
@@ -70,9 +72,16 @@ _SHARED = (
     "coverage_cells",
     "contract_cells",
 )
-_OF_THE_GROUP = (*GUIDE_TABLES, "return_counts", "window_counts", "retained_revenue_counts", "bucket_counts")
-_IN_BUCKETS = {"bucket_counts", "retained_revenue_counts"}
-_OF_CUSTOMERS = (*_OF_THE_GROUP, "cut_counts", "strategy_counts", *PURCHASE_TABLES)
+_OF_THE_GROUP = (
+    *GUIDE_TABLES,
+    "return_counts",
+    "window_counts",
+    "retained_revenue_counts",
+    "bucket_counts",
+    "period_bucket_counts",
+)
+_IN_BUCKETS = {"bucket_counts", "period_bucket_counts", "age_bucket_counts", "retained_revenue_counts"}
+_OF_CUSTOMERS = (*_OF_THE_GROUP, "age_bucket_counts", "cut_counts", "strategy_counts", *PURCHASE_TABLES)
 """Tables that are sums over customers, each of whom is counted by his own entries alone."""
 _OF_RAW_TABLES = ("cut_counts", "strategy_counts")
 """Of these, the tables that ask the orders for what the ledger leaves out."""

@@ -48,7 +48,9 @@ from retention_kit.metrics.retention import (
 from retention_kit.metrics.revenue import (
     gross_revenue_retention,
     net_revenue_retention,
+    pooled_revenue_retention_intervals,
     revenue_change,
+    revenue_change_intervals,
     revenue_retention_intervals,
     textbook_revenue_retention,
 )
@@ -104,6 +106,7 @@ __all__ = [
     "pooled_cumulative_retention",
     "pooled_retention",
     "pooled_revenue_retention",
+    "pooled_revenue_retention_intervals",
     "pooled_unbounded_retention",
     "purchase_frequency",
     "reconcile",
@@ -114,6 +117,7 @@ __all__ = [
     "retention_from_day",
     "returned_share",
     "revenue_change",
+    "revenue_change_intervals",
     "revenue_retention_intervals",
     "second_order_share",
     "silent_share",

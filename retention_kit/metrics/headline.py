@@ -7,13 +7,10 @@ from typing import Any
 import pandas as pd
 
 from retention_kit.messages import N_, Message
-from retention_kit.metrics.intervals import CONF_LEVEL, bootstrap_interval
+from retention_kit.metrics.intervals import CONF_LEVEL, LEAST_FOR_MONEY, bootstrap_interval
 from retention_kit.metrics.registry import METRICS
 from retention_kit.metrics.rows import where
 from retention_kit.periods import date_of
-
-LEAST_FOR_MONEY = 100
-"""Customers below whom no interval of money or frequency is given."""
 
 LABELS = {
     "customers": N_("Customers"),

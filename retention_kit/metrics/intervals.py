@@ -1,5 +1,6 @@
 """How sure a number is: Wilson intervals for shares, bootstrap intervals by customer for money and frequency."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,9 @@ from scipy.stats import norm
 from retention_kit.errors import MetricError
 
 CONF_LEVEL = 0.95
+
+LEAST_FOR_MONEY = 100
+"""Customers below whom no interval of money or frequency is given."""
 
 _N_BUCKETS = 200
 _N_DRAWS = 1000
@@ -78,9 +82,21 @@ def studentised_interval(
     buckets : (up to 200 buckets, …), with `bucket`; a bucket that is not there holds nobody.
     numerator, denominator : two of its columns.
     """
-    sums = np.zeros((_N_BUCKETS, 2))
-    sums[buckets["bucket"]] = buckets[[numerator, denominator]]
-    return _studentised(*sums.T, tails=[(1 - conf_level) / 2, (1 + conf_level) / 2])
+    return _studentised(
+        *in_buckets(buckets, [numerator, denominator]).T, tails=[(1 - conf_level) / 2, (1 + conf_level) / 2]
+    )
+
+
+def in_buckets(buckets: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Return columns by bucket, (200, n_columns); a bucket that is not there holds nobody."""
+    sums = np.zeros((_N_BUCKETS, len(columns)))
+    sums[buckets["bucket"]] = buckets[list(columns)]
+    return sums
+
+
+def redrawn(sums: np.ndarray) -> np.ndarray:
+    """Return the totals of each draw of buckets, (n_draws, n_columns); all calls draw the same buckets."""
+    return np.einsum("db,bk->dk", _draws(), sums)
 
 
 def _studentised(over: np.ndarray, under: np.ndarray, *, tails: list[float]) -> tuple[float, float]:

@@ -7,7 +7,7 @@ came back after a pause is in neither retention rate; the textbook's has it.
 import numpy as np
 import pandas as pd
 
-from retention_kit.metrics.intervals import CONF_LEVEL, studentised_interval
+from retention_kit.metrics.intervals import CONF_LEVEL, LEAST_FOR_MONEY, in_buckets, redrawn, studentised_interval
 from retention_kit.metrics.registry import metric
 
 _KEYS = ["market", "grain", "period"]
@@ -133,16 +133,89 @@ def revenue_change(order_counts: pd.DataFrame, *, minor_per_unit: int, periods_b
     now = now[[*_KEYS, *numbers]].reset_index(drop=True)
     earlier = now.assign(period=now["period"] + periods_back)
     both = now.merge(earlier, on=_KEYS, suffixes=("", "_then"))
-    then, value = (both[name] / minor_per_unit for name in ("revenue_minor_then", "revenue_minor"))
-    factors = {
-        "of_customers": (both["n_customers"], both["n_customers_then"]),
-        "of_frequency": (both["n_orders"] / both["n_customers"], both["n_orders_then"] / both["n_customers_then"]),
-        "of_order_value": (value / both["n_orders"], then / both["n_orders_then"]),
-    }
-    mean = _logarithmic_mean(value.to_numpy(float), then.to_numpy(float))
-    effects = {name: mean * np.log(one / other) for name, (one, other) in factors.items()}
-    sizes = {"n_then": both["n_customers_then"], "n_now": both["n_customers"], "then": then, "now": value}
-    return both[_KEYS].assign(**sizes, revenue_change=value - then, **effects)
+    now, then = (both[[f"{name}{of}" for name in numbers]].to_numpy(float) for of in ("", "_then"))
+    effects = _effects(now, then, minor_per_unit=minor_per_unit)
+    money = {"then": then[:, 2] / minor_per_unit, "now": now[:, 2] / minor_per_unit}
+    return both[_KEYS].assign(n_then=both["n_customers_then"], n_now=both["n_customers"], **money, **effects)
+
+
+EFFECTS = ("revenue_change", "of_customers", "of_frequency", "of_order_value")
+"""The change of revenue, and what it is made of."""
+
+
+def revenue_change_intervals(
+    period_bucket_counts: pd.DataFrame, *, minor_per_unit: int, periods_back: int, conf_level: float = CONF_LEVEL
+) -> pd.DataFrame:
+    """Return the intervals of a change of revenue and of its effects, by drawing buckets of customers again.
+
+    A customer of both periods is drawn in both, so that what is told is the customers, not the calendar.
+
+    Parameters
+    ----------
+    period_bucket_counts : (n_markets × grains × 16 periods × up to 200 buckets, 7), from `counts.period_bucket_counts`.
+    minor_per_unit, periods_back : as of `revenue_change`.
+
+    Returns
+    -------
+    One row per market, grain and period with the earlier one: of each effect `…_lower` and `…_upper`, in units of
+    currency, percentiles; NaN where a period has fewer than 100 customers, too few to be drawn from.
+    """
+    rows = []
+    tails = [(1 - conf_level) / 2, (1 + conf_level) / 2]
+    for (market, grain), of_grain in period_bucket_counts.groupby(["market", "grain"]):
+        sums = {period: in_buckets(rows_, _FACTORS) for period, rows_ in of_grain.groupby("period")}
+        for period, now in sums.items():
+            then = sums.get(period - periods_back)
+            if then is None:
+                continue
+            ends = dict.fromkeys([f"{name}_{end}" for name in EFFECTS for end in ("lower", "upper")], np.nan)
+            if min(now[:, 0].sum(), then[:, 0].sum()) >= LEAST_FOR_MONEY:
+                for name, drawn in _effects(redrawn(now), redrawn(then), minor_per_unit=minor_per_unit).items():
+                    ends[f"{name}_lower"], ends[f"{name}_upper"] = np.nanquantile(drawn, tails)
+            rows.append({"market": market, "grain": grain, "period": period, **ends})
+    columns = [*_KEYS, *(f"{name}_{end}" for name in EFFECTS for end in ("lower", "upper"))]
+    return pd.DataFrame(rows, columns=columns)
+
+
+_FACTORS = ["n_customers", "n_orders", "revenue_minor"]
+
+
+def _effects(now: np.ndarray, then: np.ndarray, *, minor_per_unit: int) -> dict[str, np.ndarray]:
+    """Return the change of revenue and its effects by name; customers, orders and revenue are the columns of both."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        (customers, orders, money), (customers_then, orders_then, money_then) = now.T, then.T
+        mean = _logarithmic_mean(money / minor_per_unit, money_then / minor_per_unit)
+        return {
+            "revenue_change": (money - money_then) / minor_per_unit,
+            "of_customers": mean * np.log(customers / customers_then),
+            "of_frequency": mean * np.log((orders / customers) / (orders_then / customers_then)),
+            "of_order_value": mean * np.log((money / orders) / (money_then / orders_then)),
+        }
+
+
+def pooled_revenue_retention_intervals(
+    age_bucket_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL
+) -> pd.DataFrame:
+    """Return the intervals of `pooled_revenue_retention`, by drawing buckets of customers again.
+
+    Parameters
+    ----------
+    age_bucket_counts : (n_markets × grains × 25 ages × up to 200 buckets, 7), from `counts.age_bucket_counts`.
+
+    Returns
+    -------
+    One row per market, grain and age: `n`, customers; `pooled_revenue_retention`; `lower`, `upper`, bootstrap-t; NaN
+    where there are fewer than 100 customers.
+    """
+    rows = []
+    for (market, grain, age), buckets in age_bucket_counts.groupby(["market", "grain", "age"]):
+        n, start = int(buckets["n"].sum()), buckets["start_minor"].sum()
+        ends = studentised_interval(
+            buckets, numerator="revenue_minor", denominator="start_minor", conf_level=conf_level
+        )
+        value = buckets["revenue_minor"].sum() / start if start > 0 else np.nan
+        rows.append((market, grain, age, n, value, *(ends if n >= LEAST_FOR_MONEY else (np.nan, np.nan))))
+    return pd.DataFrame(rows, columns=["market", "grain", "age", "n", "pooled_revenue_retention", "lower", "upper"])
 
 
 def _logarithmic_mean(one: np.ndarray, other: np.ndarray) -> np.ndarray:

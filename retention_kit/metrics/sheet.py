@@ -238,6 +238,13 @@ def _revenue(
     change = revenue.revenue_change(
         _of_grain(tables["order_counts"], grain), minor_per_unit=per_unit, periods_back=IN_A_YEAR[grain]
     )
+    change = change.merge(
+        revenue.revenue_change_intervals(
+            where(tables["period_bucket_counts"], grain=grain), minor_per_unit=per_unit, periods_back=IN_A_YEAR[grain]
+        ),
+        on=["market", "grain", "period"],
+        how="left",
+    )
     change = hide_small(
         change.drop(columns=["market", "grain"]), n=["n_now", "n_then"], keys=["period"], min_cell=min_cell
     )

@@ -12,6 +12,7 @@ from retention_kit.config import GROUP
 from retention_kit.messages import first_of
 from retention_kit.metrics import METRICS, Sheet
 from retention_kit.metrics.group import GroupSheet
+from retention_kit.metrics.revenue import EFFECTS
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats, headlines
 from retention_kit.present.findings import finding
@@ -340,9 +341,22 @@ def revenue_change(sheet: Sheet, *, last: int = 4) -> Shown:
         "of_frequency": N_("by orders per customer"),
         "of_order_value": N_("by order value"),
     }
-    frame = _amounts(rows, titles)
+    frame, shown_as = _amounts(rows, titles), {}
+    for name in EFFECTS:  # each interval beside its amount
+        sure = f"{titles[name]}, 95% interval"
+        shown_as[sure] = _("95% interval")
+        frame.insert(list(frame).index(titles[name]) + 1, sure, _amount_intervals(rows, name))
     caption = _("What moved net revenue, {currency}").format(currency=sheet.market.currency)
-    return table(frame, name="revenue-change", caption=caption, left=["Period"])
+    return table(frame, name="revenue-change", caption=caption, left=["Period"], titles=shown_as)
+
+
+def _amount_intervals(rows: pd.DataFrame, name: str) -> list[str]:
+    """Return the intervals of amounts in units of currency."""
+    ends = zip(rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)
+    return [
+        formats.between(formats.count(low), formats.count(high)) if pd.notna(low) else formats.ABSENT
+        for low, high in ends
+    ]
 
 
 def _amounts(rows: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:

@@ -37,6 +37,8 @@ COLUMNS = {
     "return_counts": "market from_day to_day before_day observed_day n_customers",
     "window_counts": "market grain period window_days n_start n_retained n_end",
     "retained_revenue_counts": "market grain period bucket n_start n_retained then_minor now_minor least_minor",
+    "period_bucket_counts": "market grain period bucket n_customers n_orders revenue_minor",
+    "age_bucket_counts": "market grain age bucket n start_minor revenue_minor",
     "converted_counts": "market grain period n_orders n_without_rate order_date_minor constant_minor",
     "mover_counts": "market to_market n_customers",
     "left_out_counts": "market reason n_orders",
@@ -70,8 +72,10 @@ def expected(log: Log) -> dict[str, Rows]:
         "return_counts": _return_counts,
         "window_counts": _window_counts,
         "retained_revenue_counts": _retained_revenue_counts,
+        "period_bucket_counts": _period_bucket_counts,
     }
     found = {name: sorted(row for shop in [*shops, group] for row in rows(shop)) for name, rows in tables.items()}
+    found["age_bucket_counts"] = sorted(row for shop in shops for row in _age_bucket_counts(shop))
     found["converted_counts"] = sorted(row for shop in shops for row in _converted_counts(shop))
     found["mover_counts"] = sorted(_mover_counts(shops))
     return found | {"left_out_counts": sorted(_left_out_counts(log))}
@@ -408,9 +412,44 @@ def _retained_revenue_counts(shop: Shop) -> Iterator[tuple]:
             if then.orders:
                 kept = (1, now.net, min(then.net, now.net)) if now.orders else (0, 0, 0)
                 numbers = (1, kept[0], then.net, *kept[1:])
-                bucket = int(md5(customer.entries[0].customer.encode()).hexdigest()[:7], 16) % 200
+                bucket = _bucket(customer)
                 sums[bucket] = [one + more for one, more in zip(sums[bucket], numbers, strict=True)]
         yield from ((shop.code, grain, period.number, bucket, *numbers) for bucket, numbers in sums.items())
+
+
+def _bucket(customer: Customer) -> int:
+    return int(md5(customer.entries[0].customer.encode()).hexdigest()[:7], 16) % 200
+
+
+def _period_bucket_counts(shop: Shop) -> Iterator[tuple]:
+    for grain in shop.log.grains:
+        period = _last_over(shop, grain)
+        for _ in range(16):
+            sums = defaultdict(lambda: [0] * 3)
+            for customer in shop.customers:
+                inside = customer.in_period(period)
+                if inside.orders or inside.entries:
+                    numbers = (1 if inside.orders else 0, len(inside.orders), inside.net)
+                    bucket = _bucket(customer)
+                    sums[bucket] = [one + more for one, more in zip(sums[bucket], numbers, strict=True)]
+            yield from ((shop.code, grain, period.number, bucket, *numbers) for bucket, numbers in sums.items())
+            period = period.before
+
+
+def _age_bucket_counts(shop: Shop) -> Iterator[tuple]:
+    for grain in shop.log.grains:
+        sums = defaultdict(lambda: [0] * 3)
+        for customer in shop.buyers:
+            cohort = period = Period.of(customer.order_days[0], grain)
+            for age in range(25):
+                if not shop.complete(period):
+                    break
+                if not shop.before_history(cohort.first - ONE_DAY):
+                    numbers = (1, customer.in_period(cohort).net, customer.in_period(period).net)
+                    key = (age, _bucket(customer))
+                    sums[key] = [one + more for one, more in zip(sums[key], numbers, strict=True)]
+                period = period.next
+        yield from ((shop.code, grain, *key, *numbers) for key, numbers in sums.items())
 
 
 def _converted_counts(shop: Shop) -> Iterator[tuple]:

@@ -8,11 +8,15 @@ from retention_kit.metrics import (
     ever_customers_active_share,
     gross_revenue_retention,
     net_revenue_retention,
+    pooled_revenue_retention,
+    pooled_revenue_retention_intervals,
     retention_by_window,
     revenue_change,
+    revenue_change_intervals,
     revenue_retention_intervals,
     textbook_revenue_retention,
 )
+from retention_kit.metrics.revenue import EFFECTS
 
 KEY = {"market": "DK", "grain": "quarter", "complete": 1}
 
@@ -96,3 +100,55 @@ def test_the_market_s_own_window_gives_the_headline(sample_counts):
 def test_a_longer_window_holds_more_customers(sample_counts):
     sizes = sample_counts.tables["window_counts"].set_index(["market", "grain", "window_days"])["n_end"]
     assert (sizes.groupby(["market", "grain"]).diff().dropna() >= 0).all()
+
+
+def test_the_intervals_of_a_change_hold_the_change_and_its_effects(sample_counts):
+    names = ("order_counts", "period_bucket_counts")
+    counted = {name: sample_counts.tables[name].query("grain == 'quarter' and market == 'NL'") for name in names}
+    told = {"minor_per_unit": 100, "periods_back": 4}
+    both = revenue_change(counted["order_counts"], **told).merge(
+        revenue_change_intervals(counted["period_bucket_counts"], **told), on=["market", "grain", "period"]
+    )
+    assert len(both) >= 4
+    for name in EFFECTS:
+        assert ((both[f"{name}_lower"] < both[name]) & (both[name] < both[f"{name}_upper"])).all()
+
+
+def test_too_few_customers_have_no_interval_of_a_change():
+    few = pd.DataFrame({"market": "NL", "grain": "quarter", "period": [1] * 99 + [5] * 99, "bucket": [*range(99)] * 2,
+                        "n_customers": 1, "n_orders": 1, "revenue_minor": 100})  # fmt: skip
+    assert revenue_change_intervals(few, minor_per_unit=1, periods_back=4).iloc[0].isna().sum() == 8
+
+
+def test_intervals_of_a_change_cover_it():
+    """Customers who come by chance: of 200 companies, the interval holds the true change, 0, in most."""
+    random, held = np.random.default_rng(7), 0
+    for _ in range(200):
+        orders = random.poisson(1.2, size=(2, 400))
+        spent = np.array([[random.gamma(2, 50, n).sum() for n in row] for row in orders])
+        both = [
+            {"period": nth, "bucket": np.arange(400) % 200, "n_customers": (orders[nth] > 0).astype(int),
+             "n_orders": orders[nth], "revenue_minor": spent[nth]}
+            for nth in (0, 1)
+        ]  # fmt: skip
+        buckets = pd.concat(map(pd.DataFrame, both)).groupby(["period", "bucket"], as_index=False).sum()
+        buckets = buckets.assign(market="NL", grain="year")
+        row = revenue_change_intervals(buckets, minor_per_unit=1, periods_back=1).iloc[0]
+        held += row["revenue_change_lower"] <= 0 <= row["revenue_change_upper"]
+    assert 0.91 <= held / 200 <= 0.99
+
+
+def test_the_intervals_of_cohorts_revenue_are_of_the_same_ratio(sample_counts):
+    cohorts = sample_counts.tables["cohort_counts"].query("market != 'ALL'")
+    exact = pooled_revenue_retention(cohorts)
+    found = pooled_revenue_retention_intervals(sample_counts.tables["age_bucket_counts"])
+    both = found.merge(exact, on=["market", "grain", "age"], suffixes=("", "_exact"))
+    assert len(both) == len(found) > 200
+    assert (both["n"] == both["n_exact"]).all()
+    pd.testing.assert_series_equal(
+        both["pooled_revenue_retention"], both["pooled_revenue_retention_exact"], check_names=False
+    )
+    later = found.query("age > 0 and n >= 100")
+    assert (
+        (later["lower"] < later["pooled_revenue_retention"]) & (later["pooled_revenue_retention"] < later["upper"])
+    ).all()

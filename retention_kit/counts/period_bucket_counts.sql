@@ -1,0 +1,20 @@
+-- period_bucket_counts: what the customers of each bucket ordered in each of the last sixteen periods that are over everywhere.
+-- Buckets of customers, drawn again at random, say how sure a change of revenue is, and what moved it: customers stay whole.
+-- In:  customer_periods, customer_buckets, markets, periods.
+-- Out: one row per market, grain, period and bucket: n_customers, with a kept order in the period; n_orders; revenue_minor, net.
+WITH last_periods AS (
+    SELECT p.grain, MAX(p.period) AS period
+    FROM periods AS p
+    JOIN (SELECT MIN(as_of_day) AS as_of_day FROM markets) AS m ON p.next_day <= m.as_of_day
+    GROUP BY p.grain
+)
+SELECT
+    c.market, c.grain, c.period, k.bucket,
+    SUM(CASE WHEN c.n_orders > 0 THEN 1 ELSE 0 END) AS n_customers,
+    SUM(c.n_orders) AS n_orders,
+    SUM(c.gross_minor) - SUM(c.refunded_minor) AS revenue_minor
+FROM customer_periods AS c
+JOIN last_periods AS l ON l.grain = c.grain AND c.period <= l.period AND c.period > l.period - 16
+JOIN customer_buckets AS k ON k.customer = c.customer
+GROUP BY c.market, c.grain, c.period, k.bucket
+ORDER BY c.market, c.grain, c.period, k.bucket
