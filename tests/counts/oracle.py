@@ -84,13 +84,16 @@ def expected(log: Log) -> dict[str, Rows]:
 def comparable(tables: dict[str, Rows], log: Log) -> dict[str, Rows]:
     """Return the rows without those of the group for a period that has begun in some of its markets only.
 
-    Such a period is 'so far' in the one market and nothing yet in the other: no rule says what it is in both.
+    Such a period is 'so far' in the one market and nothing yet in the other: no rule says what it is in both. A bucket
+    in which money comes to nothing is as good as none.
     """
     everywhere = min(_as_of_day(log, place).unseen_day for place in log.present)
     begun = {grain: Period.of(everywhere - ONE_DAY, grain).number for grain in log.grains}
 
     def has_begun(table: str, row: tuple) -> bool:
         of = dict(zip(COLUMNS[table], row, strict=True))
+        if table == "period_bucket_counts" and not any(row[4:]):
+            return False
         if of["market"] != GROUP or of.get("grain") not in begun or table == "last_seen_counts":
             return True
         return of.get("period", of.get("cohort", 0) + of.get("age", 0)) <= begun[of["grain"]]
