@@ -25,7 +25,7 @@ from retention_kit.errors import UsageError
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats
 from retention_kit.present.languages import N_, _, ngettext, place, speak
-from retention_kit.present.layout import Margins, in_lines
+from retention_kit.present.layout import Margins, in_lines, text_width
 from retention_kit.present.words import age_axis, beside, value_of_cut
 
 FORMAT_VARIABLE = "RETENTION_KIT_FIGURE_FORMAT"
@@ -465,7 +465,7 @@ def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric
     axes.grid(axis="x")
     axes.grid(visible=False, axis="y")
     axes.set_title(title)
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=8)
+    _legend_below(axes)
     told = formats.enumerated(
         _("{market} {share} ({interval}, n {n}; rank {ranks})").format(
             market=place(names[r.market]),
@@ -562,6 +562,15 @@ def _below_axis(labels: list[str]) -> list[str]:
 def _short(text: str) -> str:
     """Return a user's text at a length that leaves room for the figure."""
     return f"{text[: _LONGEST_LABEL - 1]}…" if len(text) > _LONGEST_LABEL else text
+
+
+def _legend_below(axes) -> None:
+    """Put a legend below the axes: in a row where its words fit one, else below each other."""
+    size, (handles, words) = 8, axes.get_legend_handles_labels()
+    inches = sum(0.85 * text_width(word) + 4 for word in words) * size / 72  # 4: the sign before, and room
+    columns = len(words) if inches < _WIDTH - 1.3 else 1
+    below = {"frameon": False, "loc": "upper center", "bbox_to_anchor": (0.4, -0.12), "fontsize": size}
+    axes.legend(handles, words, ncols=columns, **below)
 
 
 def _named(name: str, n: float) -> str:

@@ -305,7 +305,7 @@ def group_lead(sheet: GroupSheet) -> str:
     sure = {*changes.loc[changes["alarm"], "market"], *readings.loc[readings["kind"] != "none", "market"]}
     if not sure:
         return _("In no market did retention change beyond chance against the year before.")
-    named = formats.listed(name for code, name in sheet.names.items() if code in sure)
+    named = formats.listed(place(name) for code, name in sheet.names.items() if code in sure)
     return _("Against the year before retention changed beyond chance in {markets}.").format(markets=named)
 
 
