@@ -75,12 +75,18 @@ class Listed(str):
 
 def both(first: str, *others: str) -> str:
     """Return notes one after another as one message, of which `first_of` returns the first."""
-    return both(Message("{first}; {other}", first=first, other=others[0]), *others[1:]) if others else first
+    if not others:
+        return first
+    one, other = (note if isinstance(note, Message) else Message(note) for note in (first, others[0]))
+    return both(Message(_PAIR, first=one, other=other), *others[1:])
+
+
+_PAIR = N_("{first}; {other}")
 
 
 def first_of(note: str) -> str:
     """Return the first of the notes that `both` has put together; a single one as it is."""
-    is_pair = isinstance(note, Message) and note.template == "{first}; {other}"
+    is_pair = isinstance(note, Message) and note.template == _PAIR
     return first_of(note.facts["first"]) if is_pair else note
 
 

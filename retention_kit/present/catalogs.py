@@ -286,7 +286,7 @@ def _messages() -> Iterator[Found]:
     """Yield every message, file by file."""
     root = _PACKAGE.parent
     for path in sorted(_PACKAGE.rglob("*.py")):
-        if path.name not in ("catalogs.py", "messages.py", "languages.py"):
+        if path.name not in ("catalogs.py", "languages.py"):
             yield from _of_python(path.read_text(encoding="utf-8"), where=path.relative_to(root).as_posix())
     for path in sorted(_PACKAGE.rglob("*.j2")):
         yield from _of_template(path, where=path.relative_to(root).as_posix())

@@ -82,9 +82,14 @@ class Column:
         return tuple(filter(None, min(cuts, key=lambda cut: max(map(len, cut))))) if words else ()
 
 
-def write_index(out: Path, *, language: str = "en") -> None:
-    """Write `index.html` from what lies in the folder: `run.json`, the reports and their twins."""
+def write_index(out: Path) -> None:
+    """Write `index.html` from what lies in the folder: `run.json`, the reports and their twins.
+
+    In the language of all reports where they have one, else in English.
+    """
     known = record.read(out)
+    spoken = {next(iter(entry.get("languages", {})), "en") for entry in known["markets"].values()}
+    language = spoken.pop() if len(spoken) == 1 else "en"
     twins = {market: record.twin_of(out, market) for market in known["markets"]}
     html = index_page(known, twins, out=out, language=language)
     write_whole({out / "index.html": html.encode("utf-8")})

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from retention_kit.errors import UsageError
-from retention_kit.messages import N_, Message
+from retention_kit.messages import N_, Message, both
 from retention_kit.present import formats, languages
 from retention_kit.present.languages import _, ngettext, speak, speaking, untranslated, worded
 from retention_kit.present.tables import table
@@ -151,3 +151,13 @@ def test_a_country_has_its_name_in_the_language_that_is_spoken():
         assert languages.place("Acme Nordics") == "Acme Nordics"
         assert languages.worded(Message("{market}: nothing", market="Denmark")).startswith("Danmark")
     assert languages.place("Germany") == "Germany"
+
+
+def test_notes_put_together_are_each_said_in_the_language():
+    notes = both(N_("no share, so it has no interval"), N_("shown beside the exact rate"))
+    assert notes == "no share, so it has no interval; shown beside the exact rate"
+    with speaking("da"):
+        told = worded(notes)
+    assert "no share" not in told
+    assert "beside" not in told
+    assert "; " in told

@@ -268,3 +268,17 @@ def test_the_index_of_forty_markets_is_small(tmp_path: Path) -> None:
     write_index(tmp_path)
     assert len(soup_of(tmp_path).select("tbody svg")) == 40
     assert (tmp_path / "index.html").stat().st_size <= 200_000
+
+
+@pytest.mark.parametrize(
+    ("spoken", "shown"), [(["da-DK", "da-DK"], "Kundefastholdelse"), (["da-DK", "nl-NL"], "Customer")]
+)
+def test_the_index_speaks_the_language_of_all_reports_or_english(tmp_path, spoken, shown):
+    known = {
+        code: {"name": code, "status": "fresh", "reason": "", "languages": {language: f"{code}.html"},
+               "parameters": {}, "notebook": {"name": "a.ipynb", "sha256": ""}}
+        for code, language in zip(("DK", "NL"), spoken, strict=True)
+    }  # fmt: skip
+    record.write(tmp_path, known, made="")
+    write_index(tmp_path)
+    assert shown in (tmp_path / "index.html").read_text(encoding="utf-8").partition("<h1")[2].partition("</h1>")[0]
