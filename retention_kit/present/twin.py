@@ -156,7 +156,7 @@ def publish_group(
         told["restated"] = [] if restated is None else _rows(restated)
         write_whole({Path(to): to_json(told).encode()})
     facts = {
-        _("Markets"): formats.separated(sheet.names.values()),
+        _("Markets"): formats.separated(map(place, sheet.names.values())),
         _("Too small to show"): formats.separated(sheet.hidden) or _("none"),
         _("Data"): data,
         _("Observed before"): formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
