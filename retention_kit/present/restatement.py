@@ -126,8 +126,8 @@ def _named(row: Mapping[str, Any], keys: Sequence[str]) -> str:
     if "rule" in keys:
         return Message("{period}, by {rule}", period=Period(row["period"]), rule=row["rule"])
     if "metric" in keys:
-        told = {"market": row["market"], "what": Message(SHARES_WATCHED[row["metric"]]), "period": Period(row["period"])}
-        return Message("{market}, who {what}, {period}", **told)
+        what = Message(SHARES_WATCHED[row["metric"]])
+        return Message("{market}, who {what}, {period}", market=row["market"], what=what, period=Period(row["period"]))
     if "market" in keys:
         return Message("{market}, all orders", market=row["market"])
     return Period(row["period"])
