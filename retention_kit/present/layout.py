@@ -20,7 +20,7 @@ _PAD = 0.12
 _TICK = 7 / 72
 """Inches from an axis to the labels of its ticks."""
 
-_PROSE = 0.92
+_PROSE = 0.98
 """Width of a bold letter of a sentence, with its narrow ones and blanks, in widths of a digit."""
 
 _LINE = 1.3

@@ -341,13 +341,12 @@ def revenue_change(sheet: Sheet, *, last: int = 4) -> Shown:
         "of_frequency": N_("by orders per customer"),
         "of_order_value": N_("by order value"),
     }
-    frame, shown_as = _amounts(rows, titles), {}
-    for name in EFFECTS:  # each interval beside its amount
-        sure = f"{titles[name]}, 95% interval"
-        shown_as[sure] = _("95% interval")
-        frame.insert(list(frame).index(titles[name]) + 1, sure, _amount_intervals(rows, name))
     caption = _("What moved net revenue, {currency}").format(currency=sheet.market.currency)
-    return table(frame, name="revenue-change", caption=caption, left=["Period"], titles=shown_as)
+    told = table(_amounts(rows, titles), name="revenue-change", caption=caption, left=["Period"])
+    ends = {titles[name]: _amount_intervals(rows, name) for name in EFFECTS}
+    frame = pd.DataFrame({N_("Period"): _periods(rows["period"])}).assign(**ends)
+    sure = table(frame, name="revenue-change-intervals", caption=_("95% interval"), left=["Period"])
+    return Shown(told.html + sure.html, f"{told.text}\n\n{sure.text}")
 
 
 def _amount_intervals(rows: pd.DataFrame, name: str) -> list[str]:
