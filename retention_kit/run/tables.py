@@ -18,7 +18,7 @@ _Row: TypeAlias = list[tuple[Tag, int]]
 
 _NUMBER = re.compile(r"[−+-]?[^\w\s]{0,2}\s?\d[\d\s.,'’]*\s?(?:[%‰×]|[A-Z]{3}|[^\w\s])?(?:\s?[–-]\s?\d[\d\s.,]*\s?%?)?")
 _SHORT = 16  # characters of a row's name that are kept on one line
-_MANY_COLUMNS = 9  # from the tenth on, a table is set closer
+_MANY_COLUMNS = 8  # from the ninth on, a table is set closer
 _LONG = 60  # characters from which on a cell is a text to be read
 _MOST_BESIDE_A_TEXT = 4  # columns a phone can show beside one another where one of them is a text
 _FEWEST_TO_SORT = 3  # rows
