@@ -10,8 +10,38 @@ from opened import REPORTS, TURNED
 from retention_kit.present.catalogs import COMPLETE
 
 ENGLISH = frozenset(
-    "the which who whom customers between their from with that those these before after only than "
-    "each every because this there where were have has been would they hidden shown".split()
+    [
+        "the",
+        "which",
+        "who",
+        "whom",
+        "customers",
+        "between",
+        "their",
+        "from",
+        "with",
+        "that",
+        "those",
+        "these",
+        "before",
+        "after",
+        "only",
+        "than",
+        "each",
+        "every",
+        "because",
+        "this",
+        "there",
+        "where",
+        "were",
+        "have",
+        "has",
+        "been",
+        "would",
+        "they",
+        "hidden",
+        "shown",
+    ]
 )
 """Words of English sentences, in none of the other languages, and names of no table, column or rule."""
 
