@@ -267,7 +267,7 @@ def report(
       retention-kit report --shard 2/5 --out /srv/all    then, once: retention-kit index /srv/all
     """
     from retention_kit import counts, run
-    from retention_kit.config import GROUP, project_root
+    from retention_kit.config import GROUP, GROUP_NAME, project_root
 
     root = project_root()
     asked_formats = run.asked_formats(formats)
@@ -302,7 +302,7 @@ def report(
             "unknown_markets": data["unknown_markets"],
         }
         common = {name: value for name, value in given.items() if name in declared} | values
-        names = {code: market.name for code, market in source.markets.items()} | {GROUP: "All markets"}
+        names = {code: market.name for code, market in source.markets.items()} | {GROUP: GROUP_NAME}
         group = _group(counted) if of_group else ()
         codes = markets or (*_with_orders(counted), *group)
         spoken = {code: _spoken(None if code == GROUP else source.markets[code], language) for code in codes}

@@ -22,6 +22,9 @@ from retention_kit.errors import ConfigError, UsageError, listed, near_miss, sho
 GROUP = "ALL"
 """The code of all markets together; no market may take it."""
 
+GROUP_NAME = "All markets"
+"""What they are called, in English."""
+
 Grain = Literal["day", "week", "month", "quarter", "year"]
 
 Model = TypeVar("Model", bound=BaseModel)

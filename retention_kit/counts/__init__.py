@@ -3,6 +3,7 @@
 from retention_kit.counts.counting import (
     COUNTS_TABLES,
     FILES,
+    FURTHER_TABLES,
     GUIDE_TABLES,
     PURCHASE_TABLES,
     Counted,
@@ -19,6 +20,7 @@ from retention_kit.counts.engines import DuckDB, Engine, engine_of
 __all__ = [
     "COUNTS_TABLES",
     "FILES",
+    "FURTHER_TABLES",
     "GUIDE_TABLES",
     "PURCHASE_TABLES",
     "Counted",

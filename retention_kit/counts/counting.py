@@ -12,7 +12,7 @@ import pandas as pd
 import sqlglot
 from babel.numbers import get_currency_precision
 
-from retention_kit.config import GROUP, Market, project_root
+from retention_kit.config import GROUP, GROUP_NAME, Market, project_root
 from retention_kit.counts import prelude, store
 from retention_kit.counts.database import load_in
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
@@ -41,7 +41,6 @@ COUNTS_TABLES = (
     "mover_counts",
     "bucket_counts",
     "period_bucket_counts",
-    "age_bucket_counts",
     "cut_counts",
     "experiment_counts",
     "experiment_bucket_counts",
@@ -54,6 +53,9 @@ COUNTS_TABLES = (
     "left_out_counts",
 )
 """The tables that leave the engine; each is described at the top of its SQL file."""
+
+FURTHER_TABLES = ("age_bucket_counts",)
+"""Those that no report reads: counted where they are named."""
 
 PURCHASE_TABLES = ("holdout_counts", "spend_counts")
 """Those that models of purchase need besides: counted where a hold-out is asked for."""
@@ -71,6 +73,7 @@ _SHARED = (
     "cohort_cells",
     "coverage_cells",
     "contract_cells",
+    "last_periods",
 )
 _OF_THE_GROUP = (
     *GUIDE_TABLES,
@@ -137,7 +140,7 @@ class MarketCounts:
     source: Source
 
     def __getattr__(self, name: str) -> pd.DataFrame:
-        if name in (*COUNTS_TABLES, *PURCHASE_TABLES) and name in self.tables:
+        if name in (*COUNTS_TABLES, *FURTHER_TABLES, *PURCHASE_TABLES) and name in self.tables:
             return self.tables[name]
         raise AttributeError(name)
 
@@ -235,7 +238,7 @@ class Counted:
         return markets[0].model_copy(
             update={
                 "code": GROUP,
-                "name": "All markets",
+                "name": GROUP_NAME,
                 "activity_window_days": max(market.activity_window_days for market in markets),
                 "lifespan": None,
                 "gross_margin": None,
@@ -274,7 +277,7 @@ def count(
     source : from `ingest.source`.
     as_of : first instant not observed; a date is local midnight in each market.
     grains : lengths of the periods to count, of day, week, month, quarter, year.
-    tables : which of `COUNTS_TABLES` to count; all where not given.
+    tables : which of `COUNTS_TABLES` and `FURTHER_TABLES` to count; all of the former where not given.
     holdout_weeks : weeks before `as_of` that are held out, for a forecast made then to be held against; with it
         `PURCHASE_TABLES` are counted too.
 
@@ -316,8 +319,8 @@ def counts_in(
 ) -> dict[str, pd.DataFrame]:
     """Return the counts tables of all markets and the group, from the typed tables that an engine holds."""
     for table in tables:
-        if table not in COUNTS_TABLES:
-            raise unknown_name("counts table", table, COUNTS_TABLES)
+        if table not in (*COUNTS_TABLES, *FURTHER_TABLES):
+            raise unknown_name("counts table", table, (*COUNTS_TABLES, *FURTHER_TABLES))
     if holdout_weeks is not None:
         prelude.hold_out(engine, holdout_weeks)
         prelude.load_bins(engine)

@@ -31,9 +31,10 @@ active AS (
 ranked AS (
     SELECT
         a.market, a.ordered,
-        a.mean_minor * (e.orders_if_here / 1000000.0) * (w.margin / 1000000.0) * (e.lapse / 1000000.0) * (w.effect / 1000000.0) > w.cost_minor AS is_worth,
+        a.mean_minor * (CAST(e.orders_if_here AS DOUBLE) / 1000000) * (CAST(w.margin AS DOUBLE) / 1000000)
+        * (CAST(e.lapse AS DOUBLE) / 1000000) * (CAST(w.effect AS DOUBLE) / 1000000) > w.cost_minor AS is_worth,
         ROW_NUMBER() OVER (
-            PARTITION BY a.market ORDER BY e.lapse / 1000000.0 * e.orders_if_here * a.mean_minor DESC, a.customer_id
+            PARTITION BY a.market ORDER BY CAST(e.lapse AS DOUBLE) / 1000000 * e.orders_if_here * a.mean_minor DESC, a.customer_id
         ) AS nth_saved,
         ROW_NUMBER() OVER (PARTITION BY a.market ORDER BY a.last_day, a.customer_id) AS nth_silent
     FROM active AS a

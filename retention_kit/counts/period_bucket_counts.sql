@@ -1,13 +1,7 @@
 -- period_bucket_counts: what the customers of each bucket ordered in each of the last sixteen periods that are over everywhere.
 -- Buckets of customers, drawn again at random, say how sure a change of revenue is, and what moved it: customers stay whole.
--- In:  customer_periods, customer_buckets, markets, periods.
+-- In:  customer_periods, customer_buckets, last_periods.
 -- Out: one row per market, grain, period and bucket: n_customers, with a kept order in the period; n_orders; revenue_minor, net.
-WITH last_periods AS (
-    SELECT p.grain, MAX(p.period) AS period
-    FROM periods AS p
-    JOIN (SELECT MIN(as_of_day) AS as_of_day FROM markets) AS m ON p.next_day <= m.as_of_day
-    GROUP BY p.grain
-)
 SELECT
     c.market, c.grain, c.period, k.bucket,
     SUM(CASE WHEN c.n_orders > 0 THEN 1 ELSE 0 END) AS n_customers,

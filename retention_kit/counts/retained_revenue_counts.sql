@@ -1,17 +1,11 @@
 -- retained_revenue_counts: what the customers of a period spend in the next one, in buckets of customers thrown by chance.
 -- Of the last period that is over in every market, and the customers who ordered in the period before it. Buckets, drawn again
 -- at random, say how sure net revenue retention is: customers stay whole.
--- In:  customer_periods, customer_buckets, markets, periods.
+-- In:  customer_periods, customer_buckets, last_periods.
 -- Out: one row per market, grain, period and bucket: n_start, customers with a kept order in the period before; n_retained, of
 --      them, with one in the period too; and in minor units of net revenue: then_minor, of n_start in the period before; now_minor,
 --      of the retained in the period; least_minor, the lesser of both, customer by customer, summed.
-WITH last_periods AS (
-    SELECT p.grain, MAX(p.period) AS period
-    FROM periods AS p
-    JOIN (SELECT MIN(as_of_day) AS as_of_day FROM markets) AS m ON p.next_day <= m.as_of_day
-    GROUP BY p.grain
-),
-pairs AS (
+WITH pairs AS (
     SELECT
         a.market, a.grain, l.period, a.customer, a.gross_minor - a.refunded_minor AS then_minor,
         CASE WHEN b.n_orders > 0 THEN 1 ELSE 0 END AS is_retained,

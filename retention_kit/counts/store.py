@@ -9,6 +9,7 @@ read and keyed all the same, which is a third of counting everything.
 """
 
 import hashlib
+import inspect
 import io
 import json
 import os
@@ -42,7 +43,7 @@ def key(source: Source, *, as_of: str, grains: Sequence[str]) -> str:
 def key_of(made: Callable[..., Any], facts: Mapping[str, Any]) -> str:
     """Return the name of the folder that holds what a function made of counts, told these facts, or would."""
     code = _code(("retention_kit.metrics", "retention_kit.models"))
-    parts = [made.__module__, made.__qualname__, repr(sorted(facts.items())), code]
+    parts = [made.__module__, made.__qualname__, inspect.getsource(made), repr(sorted(facts.items())), code]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

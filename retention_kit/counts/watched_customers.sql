@@ -59,8 +59,10 @@ low_scores AS (
 predicted AS (
     SELECT
         p.*, e.lapse, w.effect, w.cost_minor,
-        CAST(FLOOR(p.mean_minor * (w.margin / 1000000.0) + 0.5) AS BIGINT) AS stake_minor,
-        CAST(FLOOR(e.orders_if_here / 1000000.0 * p.mean_minor * (w.margin / 1000000.0) + 0.5) AS BIGINT) AS value_minor
+        CAST(FLOOR(p.mean_minor * (CAST(w.margin AS DOUBLE) / 1000000) + 0.5) AS BIGINT) AS stake_minor,
+        CAST(FLOOR(
+            CAST(e.orders_if_here AS DOUBLE) / 1000000 * p.mean_minor * (CAST(w.margin AS DOUBLE) / 1000000) + 0.5
+        ) AS BIGINT) AS value_minor
     FROM patterns AS p
     JOIN predictions AS e
         ON e.market = p.market AND e.frequency = p.frequency AND e.recency = p.recency AND e.age = p.age
@@ -69,7 +71,9 @@ predicted AS (
 SELECT
     p.market, p.customer_id, p.frequency, p.recency, p.age, p.latest_day - p.last_day AS silence_days,
     p.lapse, p.stake_minor, p.value_minor,
-    CAST(FLOOR(p.lapse / 1000000.0 * p.value_minor * (p.effect / 1000000.0) + 0.5) AS BIGINT) - p.cost_minor AS saved_minor,
+    CAST(FLOOR(
+        CAST(p.lapse AS DOUBLE) / 1000000 * p.value_minor * (CAST(p.effect AS DOUBLE) / 1000000) + 0.5
+    ) AS BIGINT) - p.cost_minor AS saved_minor,
     CASE WHEN p.n_order_days >= 3
         AND (p.latest_day - p.last_day) * (p.n_order_days - 1) > 2 * (p.last_day - p.first_day) THEN 1 ELSE 0 END AS silent,
     CASE WHEN p.n_order_days >= 3 AND d.last_minor * 2 < p.mean_minor THEN 1 ELSE 0 END AS smaller,

@@ -1,19 +1,9 @@
 -- window_counts: the active base of the last closed period by activity windows of several lengths: how much the window decides.
 -- Of the last period that is over in every market. A customer is active at a boundary who ordered in the window of days before it.
--- In:  order_days, markets, periods, windows.
+-- In:  order_days, last_periods, windows.
 -- Out: one row per market, grain, period and window_days: n_start, customers active at the start of the period; n_retained, of them,
 --      those active at its end too; n_end, active at its end.
-WITH last_periods AS (
-    SELECT p.grain, p.period, p.first_day, p.next_day
-    FROM periods AS p
-    JOIN (
-        SELECT q.grain, MAX(q.period) AS period
-        FROM periods AS q
-        JOIN (SELECT MIN(as_of_day) AS as_of_day FROM markets) AS m ON q.next_day <= m.as_of_day
-        GROUP BY q.grain
-    ) AS l ON l.grain = p.grain AND l.period = p.period
-),
-longest AS (
+WITH longest AS (
     SELECT MAX(window_days) AS window_days FROM windows
 ),
 spans AS (

@@ -20,8 +20,10 @@ WITH patterns AS (
 predicted AS (
     SELECT
         s.market, s.customer, s.first_day, s.revenue_minor,
-        CAST(FLOOR(e.expected_orders / 1000000.0
-            * (e.value_base_minor / 1000000.0 + e.own_weight / 1000000.0 * s.mean_minor) + 0.5) AS BIGINT) AS worth_minor
+        CAST(FLOOR(
+            CAST(e.expected_orders AS DOUBLE) / 1000000
+            * (CAST(e.value_base_minor AS DOUBLE) / 1000000 + CAST(e.own_weight AS DOUBLE) / 1000000 * s.mean_minor) + 0.5
+        ) AS BIGINT) AS worth_minor
     FROM patterns AS s
     JOIN predictions AS e
         ON e.market = s.market AND e.frequency = s.frequency AND e.recency = s.recency AND e.age = s.age

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from retention_kit.actions import Intention, ResponseBias
 from retention_kit.present import formats
 from retention_kit.present.actions import listed, points
+from retention_kit.present.figures import _SHARE, _told, panels
 from retention_kit.present.languages import N_, _
 from retention_kit.present.tables import Shown, table
 
@@ -59,7 +58,7 @@ def intention_curves(curves: Mapping[str, Intention], *, market: str, min_cell: 
     curves : by name, such as the language; of each only answers that enough customers gave are drawn.
     market : its name.
     """
-    figure, axes = plt.subplots(figsize=(8, 3.6))
+    figure, axes = panels()
     axes.plot([0, 1], [0, 1], color="#6b7280", linewidth=1, linestyle="--")
     told = []
     for name, found in curves.items():
@@ -72,19 +71,14 @@ def intention_curves(curves: Mapping[str, Intention], *, market: str, min_cell: 
         ends = [formats.percent(share, digits=0) for share in (done.iloc[0], done.iloc[-1])]
         told.append(_("{name} from {first} to {last}").format(name=name, first=ends[0], last=ends[1]))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.set_major_formatter(_SHARE)
     axes.set(xlabel=_("stated chance to order again"), ylabel=_("ordered again"), ylim=(0, 1.02))
     if told:
         axes.legend()
     title = _("{market}: said, and done, by language").format(market=market)
     axes.set_title(title)
-    figure.set_label(
-        _("{title}. Of the least to the most hopeful: {told}.").format(
-            title=title, told=formats.enumerated(told) or _("nothing to show")
-        )
-    )
-    plt.close(figure)
-    return figure
+    sentence = _("{title}. Of the least to the most hopeful: {told}.")
+    return _told(figure, sentence.format(title=title, told=formats.enumerated(told) or _("nothing to show")))
 
 
 def leavers(rows: pd.DataFrame, *, horizon_days: int) -> Shown:
@@ -112,31 +106,19 @@ def bias(found: ResponseBias | None) -> Shown:
     """Return how those who answer differ from those who do not."""
     if found is None:
         return listed([_("Too few answered, or too few did not, to say how they differ.")])
-    return listed(
-        [
-            _(
-                "Who answers came back more often by {difference} points ({lower} to {upper}; n {answered} who "
-                "answered, {silent} who never did): what is said here is not what everybody would say."
-            ).format(
-                difference=points(found.difference),
-                lower=points(found.lower),
-                upper=points(found.upper),
-                answered=formats.count(found.n_answered),
-                silent=formats.count(found.n_silent),
-            )
-            if found.lower > 0
-            else _(
-                "Who answers came back about as often as who does not: {difference} points apart ({lower} to {upper}; "
-                "n {answered} who answered, {silent} who never did)."
-            ).format(
-                difference=points(found.difference),
-                lower=points(found.lower),
-                upper=points(found.upper),
-                answered=formats.count(found.n_answered),
-                silent=formats.count(found.n_silent),
-            )
-        ]
-    )
+    if found.lower > 0:
+        sentence = _(
+            "Who answers came back more often by {difference} points ({lower} to {upper}; n {answered} who "
+            "answered, {silent} who never did): what is said here is not what everybody would say."
+        )
+    else:
+        sentence = _(
+            "Who answers came back about as often as who does not: {difference} points apart ({lower} to {upper}; "
+            "n {answered} who answered, {silent} who never did)."
+        )
+    told = {name: points(getattr(found, name)) for name in ("difference", "lower", "upper")}
+    told |= {"answered": formats.count(found.n_answered), "silent": formats.count(found.n_silent)}
+    return listed([sentence.format(**told)])
 
 
 def _shares(lower: pd.Series, upper: pd.Series) -> list[str]:

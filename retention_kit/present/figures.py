@@ -450,7 +450,7 @@ def markets_compared(compared: pd.DataFrame, *, names: Mapping[str, str], metric
     rows = compared[compared["metric"] == metric].sort_values("share", ignore_index=True)
     if rows.empty:
         return _nothing(title, market=None)
-    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.36 * len(rows)))
+    figure, axes = panels(height=1.2 + 0.36 * len(rows), layout="tight")  # which sees the legend below the axes
     at = np.arange(len(rows))
     share = rows["share"].to_numpy()
     errors = np.abs(np.vstack([share - rows["lower"], rows["upper"] - share]))
@@ -514,15 +514,16 @@ def funnel(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, tit
     return _told(figure, sentence.format(title=title, markets=formats.separated(outside)))
 
 
-def panels(n: int = 1, *, height: float = 3.6) -> tuple:
+def panels(n: int = 1, *, height: float = 3.6, layout: str | None = None) -> tuple:
     """Return a figure as wide as a page's text and `n` axes above each other that share their level axis.
 
     Parameters
     ----------
     n : how many axes.
     height : of the figure, in inches.
+    layout : name of one of matplotlib's own layouts, for what `Margins` does not know of.
     """
-    figure = Figure(figsize=(_WIDTH, height), layout=Margins())
+    figure = Figure(figsize=(_WIDTH, height), layout=layout or Margins())
     return figure, *figure.subplots(n, 1, sharex=True, squeeze=False)[:, 0]
 
 
@@ -620,9 +621,8 @@ def _from_zero(axes, *, upper: float) -> None:
 
 
 def _told(figure: Figure, text: str) -> Figure:
-    """Return the figure with its alternative text, taken from the backend's list of open figures."""
+    """Return the figure with its alternative text."""
     figure.set_label(text)
-    plt.close(figure)  # where it is one of the backend's
     return figure
 
 

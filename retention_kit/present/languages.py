@@ -19,6 +19,7 @@ from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 from babel.numbers import format_decimal
 
+from retention_kit.config import GROUP_NAME
 from retention_kit.errors import UsageError
 from retention_kit.messages import N_, Listed, Message, Number, Period
 from retention_kit.writing import write_whole
@@ -210,10 +211,7 @@ def place(name: str) -> str:
     if current().locale.language == ENGLISH:
         return name
     code = _english_names().get(name)
-    return current().locale.territories.get(code, name) if code else _(name) if name == _ALL else name
-
-
-_ALL = "All markets"
+    return current().locale.territories.get(code, name) if code else _(name) if name == GROUP_NAME else name
 
 
 @cache

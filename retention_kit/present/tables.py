@@ -413,13 +413,7 @@ def what_changed(sheet: GroupSheet) -> Shown:
             {
                 N_("Market"): place(sheet.names[reading.market]),
                 N_("In the table of cohorts and ages"): reading_told(reading, grain=sheet.grain),
-                N_("Retention rate"): formats.ABSENT if change is None else formats.percent(change["share"]),
-                N_("n"): formats.ABSENT if change is None else formats.count(change["n"]),
-                N_("A year before"): formats.ABSENT if change is None else formats.percent(change["share_then"]),
-                N_("Difference, points"): formats.ABSENT
-                if change is None
-                else formats.between(_signed(change["lower"]), _signed(change["upper"])),
-                N_("Alarm"): _("yes") if change is not None and change["alarm"] else _("no"),
+                **_beside_year_before(change, share=N_("Retention rate")),
             }
         )
     return table(
@@ -429,6 +423,19 @@ def what_changed(sheet: GroupSheet) -> Shown:
         notes=[_("Alarm: more than chance, corrected for all markets (Benjamini–Hochberg), and enough customers.")],
         left=["Market", "In the table of cohorts and ages"],
     )
+
+
+def _beside_year_before(change: pd.Series | None, *, share: str) -> dict[str, str]:
+    """Return a share beside that of the year before, by title; absent where there is none."""
+    told = dict.fromkeys([share, N_("n"), N_("A year before"), N_("Difference, points")], formats.ABSENT)
+    if change is not None:
+        told |= {
+            share: formats.percent(change["share"]),
+            "n": formats.count(change["n"]),
+            "A year before": formats.percent(change["share_then"]),
+            "Difference, points": formats.between(_signed(change["lower"]), _signed(change["upper"])),
+        }
+    return told | {N_("Alarm"): _("yes") if change is not None and change["alarm"] else _("no")}
 
 
 SHARES_WATCHED = {
@@ -442,23 +449,19 @@ SHARES_WATCHED = {
 def anomalies(sheet: GroupSheet) -> Shown:
     """Return every share of every market beside the year before, with the alarms that are left after correction."""
     rows = sheet.tables["anomalies"]
-    frame = pd.DataFrame(
+    columns = [N_("Market"), N_("Customers who …"), N_("Period"), N_("Share"), "n"]
+    columns += ["A year before", "Difference, points", "Alarm"]
+    told = [
         {
-            N_("Market"): [place(sheet.names[code]) for code in rows["market"]],
-            N_("Customers who …"): [_(SHARES_WATCHED[metric]) for metric in rows["metric"]],
-            N_("Period"): _periods(rows["period"]),
-            N_("Share"): [formats.percent(share) for share in rows["share"]],
-            N_("n"): [formats.count(n) for n in rows["n"]],
-            N_("A year before"): [formats.percent(share) for share in rows["share_then"]],
-            N_("Difference, points"): [
-                formats.between(_signed(lower), _signed(upper))
-                for lower, upper in zip(rows["lower"], rows["upper"], strict=True)
-            ],
-            N_("Alarm"): [_("yes") if alarm else _("no") for alarm in rows["alarm"]],
+            "Market": place(sheet.names[change["market"]]),
+            "Customers who …": _(SHARES_WATCHED[change["metric"]]),
+            "Period": formats.period(change["period"]),
+            **_beside_year_before(change, share="Share"),
         }
-    )
+        for _nth, change in rows.iterrows()
+    ]
     return table(
-        frame,
+        pd.DataFrame(told, columns=columns),
         name="anomalies",
         caption=_("Every share against the year before"),
         notes=[_("Alarms are corrected for all markets and shares of this table together (Benjamini–Hochberg).")],

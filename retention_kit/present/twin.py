@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from retention_kit import __version__
-from retention_kit.config import GROUP
+from retention_kit.config import GROUP, GROUP_NAME
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.group import GroupSheet
 from retention_kit.metrics.suppression import hide_small
@@ -122,7 +122,7 @@ def group_twin(
     return {
         "format": FORMAT,
         "market": GROUP,
-        "name": "All markets",
+        "name": GROUP_NAME,
         "currency": sheet.currency,
         **_told_of_both(sheet, data=data, data_fingerprint=data_fingerprint),
         "in_short": group_sentences(sheet),
