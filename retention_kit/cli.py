@@ -6,6 +6,7 @@ Exit code 0: all good; 1: some market failed, or the data cannot be counted; 2: 
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,11 @@ def _source(*, data: str, files: Sequence[str], unknown_markets: str, max_refuse
 
 def _asked_as_of(source: Any, as_of: str | None) -> str:
     if as_of or source.as_of:
-        return as_of or source.as_of
+        from retention_kit.periods import as_of_instant
+
+        asked = as_of or source.as_of
+        as_of_instant(asked, zone=UTC)  # refused before anything is read or imported
+        return asked
     raise UsageError(
         f"The data '{source.name}' name no as_of, and none is given.",
         to_try="--as-of DATE, the first day that is not observed: for data up to 9 December 2011, 2011-12-10",

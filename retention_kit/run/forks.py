@@ -214,6 +214,8 @@ class Warm:
         """End it, with every process that it has forked, and its folder."""
         for stream in (self.process.stdin, self.process.stdout):
             stream.close()
+        if self._refused is None:
+            self.process.kill()  # nobody has asked it for a process: it may still import, and has forked none
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
