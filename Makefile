@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-browser test-engines bench bench-reports bench-models bench-coverage lab notebooks i18n sample lint format clean
+.PHONY: help setup reports test test-slow test-browser test-engines bench bench-reports bench-models bench-coverage lab notebooks i18n sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,9 +28,12 @@ $(READY): pyproject.toml
 reports: $(READY) ## a report for every market of the sample, in reports/index.html
 	@$(BIN)/retention-kit report --data sample
 
-test: $(READY) ## run every test, the notebooks included
-	@$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/browser
+test: $(READY) ## run the tests of every day, the notebooks included
+	@$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/browser -m "not slow"
 	@$(WARM) $(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-current-env notebooks
+
+test-slow: $(READY) ## run the tests that take long: processes killed, more random logs, every notebook searched for names
+	@$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/browser -m slow
 
 test-browser: $(READY) ## open the report of every language, the index and the notebooks in Chromium, which it installs
 	@.ci/chromium

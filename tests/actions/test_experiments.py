@@ -97,6 +97,7 @@ def test_swapping_the_arms_flips_the_sign_of_money():
     assert there == pytest.approx((-back[0], -back[2], -back[1], back[3]))
 
 
+@pytest.mark.slow
 def test_permuted_labels_give_a_uniform_p():
     """With 20,000 customers of whom 3,000 return, the labels drawn again 1,000 times: p is anything, alike often."""
     random, n, n_returned = np.random.default_rng(7), 20_000, 3_000
@@ -108,6 +109,7 @@ def test_permuted_labels_give_a_uniform_p():
     assert kstest(found, "uniform").pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_permuted_labels_give_a_uniform_p_of_money():
     random = np.random.default_rng(11)
     found = [
@@ -117,6 +119,7 @@ def test_permuted_labels_give_a_uniform_p_of_money():
     assert kstest(found, "uniform").pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_the_interval_of_money_holds_the_gain_as_often_as_it_says_and_history_narrows_it():
     random, gain, hits, widths = np.random.default_rng(5), 5.0, 0, []
     for _ in range(100):

@@ -372,6 +372,7 @@ def test_kinds_that_differ_by_chance_are_drawn_together(denmark):
     assert found.segments["shrunken_lower"].max() < 0.1 < found.segments["shrunken_upper"].min()
 
 
+@pytest.mark.slow
 def test_drawn_intervals_hold_the_true_uplift_as_often_as_they_say(denmark):
     random = np.random.default_rng(6)
     held = []

@@ -55,6 +55,7 @@ def test_a_ledger_is_cut_into_parts_that_fit():
             assert engine.n_parts("entries") == n_parts
 
 
+@pytest.mark.slow
 def test_every_table_of_the_sample_is_the_same_in_parts():
     class InParts(DuckDB):
         def n_parts(self, ledger: str) -> int:
@@ -71,6 +72,7 @@ def test_every_table_of_the_sample_is_the_same_in_parts():
         pd.testing.assert_frame_equal(parts[name], table, obj=name)
 
 
+@pytest.mark.slow
 def test_more_orders_than_fit_are_counted_all_the_same(tmp_path):
     write_orders(tmp_path / "company", n_orders=1_000_000, n_markets=3)
     source = ingest.source(str(tmp_path / "company"))

@@ -153,6 +153,7 @@ def drawn_cells(random, n: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["market", "value", "n_observed", "n_returned"])
 
 
+@pytest.mark.slow
 def test_intervals_of_mix_and_rates_cover_what_they_should():
     random, held = np.random.default_rng(8), []
     for _ in range(400):

@@ -121,6 +121,7 @@ def test_too_few_customers_have_no_interval_of_a_change():
     assert revenue_change_intervals(few, minor_per_unit=1, periods_back=4).iloc[0].isna().sum() == 8
 
 
+@pytest.mark.slow
 def test_intervals_of_a_change_cover_it():
     """Customers who come by chance: of 200 companies, the interval holds the true change, 0, in most."""
     random, held = np.random.default_rng(7), 0

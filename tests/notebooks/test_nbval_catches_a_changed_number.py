@@ -42,6 +42,7 @@ def nbval(project: Path) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_one_number_changed_in_a_metric_turns_nbval_red(project):
     unaltered = nbval(project)
     assert unaltered.returncode == 0, unaltered.stdout[-2000:]

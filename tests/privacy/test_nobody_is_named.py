@@ -31,6 +31,14 @@ GIVEN = ("Zoë", "Şükrü", "Anneke", "Wojciech", "Ximena", "Óscar", "Thandiwe
 FAMILY = ("Çelik-Özdemir", "van der Quast", "Popescu", "Nguyễn", "O'Hara", "Brzęczyszczykiewicz")
 
 
+def each(notebooks: list[Path]) -> pytest.MarkDecorator:
+    """Return the mark of a test of each notebook's reports, which every day takes those of one."""
+    slow = [() if path.stem == "market_report" else (pytest.mark.slow,) for path in notebooks]
+    return pytest.mark.parametrize(
+        "notebook", [pytest.param(p, id=p.stem, marks=m) for p, m in zip(notebooks, slow, strict=True)]
+    )
+
+
 def texts_of(content: bytes, name: str) -> Iterator[str]:
     """Yield every text that a file holds: what is packed or encoded in it too."""
     if name.endswith((".xlsx", ".zip")):
@@ -146,7 +154,7 @@ PARAMETERS = {
 
 
 @pytest.mark.xdist_group("nobody is named")
-@pytest.mark.parametrize("notebook", REPORTS, ids=lambda path: path.stem)
+@each(REPORTS)
 def test_nothing_that_is_made_of_crafted_data_names_anybody(shop, notebook, tmp_path, monkeypatch):
     project, data, everybody = shop
     monkeypatch.setenv("RETENTION_KIT_PROJECT", str(project))
@@ -213,7 +221,7 @@ def project(tmp_path_factory) -> Path:
 
 
 @pytest.mark.xdist_group("nobody is named")
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+@each(NOTEBOOKS)
 def test_no_report_of_the_sample_names_a_customer(sample_ids, project, notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("RETENTION_KIT_PROJECT", str(project))
     monkeypatch.setenv("RETENTION_KIT_ALERTS_KEY", KEY)

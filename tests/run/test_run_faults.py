@@ -90,6 +90,7 @@ def nobody_is_left(warm: psutil.Process) -> bool:
     return not family(warm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("who", "nth"), [("kernel", 1), ("worker", 0)])
 def test_a_kernel_or_worker_that_is_killed_is_its_markets_failure_alone(small, pool, tmp_path, temporary, who, nth):
     out, seconds = tmp_path / "reports", random.Random(who)
@@ -130,6 +131,7 @@ def test_a_kernel_or_worker_that_is_killed_is_its_markets_failure_alone(small, p
     assert run_reports(small, [DENMARK], out=out, pool=pool)[0].status == "fresh"
 
 
+@pytest.mark.slow
 def test_a_warm_process_that_is_killed_is_replaced(small, own_pool, tmp_path, temporary):
     out, seconds = tmp_path / "reports", random.Random("warm")
     run_reports(small, [NETHERLANDS], out=out, pool=own_pool)
@@ -159,6 +161,7 @@ def test_a_warm_process_that_is_killed_is_replaced(small, own_pool, tmp_path, te
     assert own_pool._warm is None
 
 
+@pytest.mark.slow
 def test_a_parent_that_is_killed_takes_everybody_along_and_the_next_run_goes_on(small, tmp_path, temporary):
     out, seconds = tmp_path / "reports", random.Random("parent")
     runs = ", ".join(f"Run('M{n}', 'M{n}')" for n in range(6))
@@ -208,6 +211,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 def test_whatever_a_notebook_does_ends_as_its_markets_failure_and_the_rest_goes_on(notebook_file, tmp_path, temporary):
     choices = "\n".join(f"if market == {f'M{n}'!r}:\n    exec({code!r})" for n, (code, _) in enumerate(ENDS.values()))
     notebook = notebook_file([choices], parameters=PARAMETERS)
@@ -287,6 +291,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(small, tiny_disk):
     assert str(raised.value) == "Reports cannot be written to 'tiny'.\n  try:   a folder of your own, by --out FOLDER"
 
 
+@pytest.mark.slow
 def test_thirty_reports_in_a_row_leak_no_file_no_process_and_no_folder(small, pool, tmp_path):
     def held() -> tuple[int, int, int]:
         warm = psutil.Process(pool._warm.process.pid)
@@ -392,6 +397,7 @@ with open(asked_by, "a") as file:
         assert len({row[column] for row in drawn}) == 3
 
 
+@pytest.mark.slow
 def test_where_a_module_starts_a_thread_runs_are_started_as_programs_and_it_is_said_once(
     notebook_file, tmp_path, monkeypatch
 ):
