@@ -57,8 +57,8 @@ COUNTS_TABLES = (
 FURTHER_TABLES = ("age_bucket_counts",)
 """Those that no report reads: counted where they are named."""
 
-PURCHASE_TABLES = ("holdout_counts", "spend_counts")
-"""Those that models of purchase need besides: counted where a hold-out is asked for."""
+PURCHASE_TABLES = ("holdout_counts", "spend_counts", "repeat_spend_counts", "renewal_counts")
+"""Those that models of purchase and renewal need besides: counted where a hold-out is asked for."""
 
 FILES = tuple(
     sorted(file.name.removesuffix(".sql") for file in files(__package__).iterdir() if file.name.endswith(".sql"))
@@ -124,6 +124,9 @@ _KEYS = {
     "landmark_days",
     "value",
     "horizon_days",
+    "holdouts_ago",
+    "renewals",
+    "ahead",
 }
 _FLAGS = {"complete": "min", "left_truncated": "max", "first_day": "min", "next_day": "max"}
 _MONEY_SUFFIX = "_minor"
@@ -384,7 +387,7 @@ def _of_part(engine: Engine, tables: Sequence[str], moved: str) -> dict[str, pd.
     return found
 
 
-_CONTRACTS = "SELECT market, started_us, ended_us FROM subscriptions"
+_CONTRACTS = "SELECT market, started_us, ended_us, period FROM subscriptions"
 _NO_CONTRACTS = f"{_CONTRACTS} WHERE 1 = 0"
 _RUNNING = "SELECT market, customer_id, start_day, end_day FROM contract_days"
 _NOBODY_RUNNING = f"{_RUNNING} WHERE 1 = 0"
@@ -411,6 +414,7 @@ def engine(source: Source, *, as_of: str, grains: Sequence[str]) -> Engine:
     opened = _opened(source)
     _loaded(opened, source)
     _ledger(opened, source, as_of=as_of, grains=grains)
+    opened.create("contracts", _CONTRACTS)
     opened.create("running_days", _RUNNING)
     _share(opened)
     opened.create("customer_facts", sql("customer_facts"))
@@ -471,8 +475,13 @@ def _group(engine: Engine, found: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
     engine.create("contracts", _NO_CONTRACTS)  # a contract is of one market: nothing to take back
     engine.create("running_days", _RUNNING_IN_SEVERAL.format(market="d.market"))
     engine.create("ledger", "SELECT * FROM moved")
-    _share(engine)
-    twice = {table: engine.collect(sql(table)) for table in found}
+    ((n_twice,),) = engine.values(
+        "SELECT (SELECT COUNT(*) FROM ledger) + (SELECT COUNT(*) FROM running_days) AS n_twice"
+    )
+    twice = {table: rows.head(0) for table, rows in found.items()}
+    if n_twice:
+        _share(engine)
+        twice = {table: engine.collect(sql(table)) for table in found}
     # an order in a market with a short window does not end what one in a market with a long window has begun
     covered_day = (
         "MAX(CASE WHEN n_orders = 1 THEN covered_day END) OVER (PARTITION BY customer ORDER BY day) AS covered_day"

@@ -41,6 +41,8 @@ HORIZONS = (30, 60, 90, 180)
 WINDOWS = (30, 45, 60, 75, 90, 120, 150, 180, 270, 365)
 """Activity windows in days by which the base of the last closed period is counted."""
 PATTERN_DAYS = 7
+RENEWAL_DAYS = {"week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
+"""Mean days from one renewal of a subscription to the next, by the word that its period is told in."""
 AGE_EDGES = (0, 1, 8, 15, 30, 31, 60, 61, 90, 91, 120, 150, 180, 181, 365, 366)
 """First days of the stretches of a customer's age in which returns are counted; a profile's brackets add to them."""
 
@@ -357,9 +359,15 @@ def refuse_hold_out(weeks: int) -> None:
 
 
 def hold_out(engine: Engine, weeks: int) -> None:
-    """Create `holdout`: how many days before as_of are held out, for a forecast made then to be held against."""
+    """Create `holdout`: how many days before as_of are held out, for a forecast made then to be held against.
+
+    And `looks` at subscriptions, now and before one and two hold-outs; `renewal_lengths`, of their periods.
+    """
     refuse_hold_out(weeks)
     engine.load_rows("holdout", [{"holdout_days": weeks * 7}])
+    engine.load_rows("looks", [{"holdouts_ago": ago} for ago in range(3)])
+    lengths = [{"period": period, "length_us": int(days * US_PER_DAY)} for period, days in RENEWAL_DAYS.items()]
+    engine.load_rows("renewal_lengths", lengths)
 
 
 def load_bins(engine: Engine) -> None:

@@ -1,7 +1,7 @@
 -- worth_counts: what customers are expected to bring, predicted for each purchase pattern and joined back to each customer here.
 -- In:  customer_totals, customer_keys, customer_facts, markets, policy, period_days, bins, predictions (market, frequency, recency,
---      age, and numbers in millionths: expected_orders, value_base_minor, own_weight: an order day of his is worth
---      base + weight × own mean).
+--      age, and numbers in millionths: expected_orders, value_base_minor, own_weight: a later order day of his is
+--      worth base + weight × the mean of his own after the first).
 -- Out: one row per market, acquisition_channel ('unknown' where the data do not say), cohort (quarter of the first order) and
 --      worth_bin: the least worth of the bin, in minor units, two digits long; n_customers; worth_minor, expected; revenue_minor, so
 --      far; both in minor units, summed over the customers.
@@ -11,7 +11,8 @@ WITH patterns AS (
         (t.last_day - t.first_day) // p.unit_days AS recency,
         (m.latest_day - t.first_day) // p.unit_days AS age,
         t.gross_minor - t.refunded_minor AS revenue_minor,
-        CAST(t.gross_minor - t.refunded_minor AS DOUBLE) / t.n_order_days AS mean_minor
+        CASE WHEN t.n_order_days > 1
+            THEN CAST(t.gross_minor - t.refunded_minor - t.first_minor AS DOUBLE) / (t.n_order_days - 1) ELSE 0 END AS mean_minor
     FROM customer_totals AS t
     JOIN markets AS m ON m.market = t.market
     CROSS JOIN policy AS p

@@ -5,10 +5,12 @@ from retention_kit.models.fitting import Fit, Prior
 from retention_kit.models.forecasts import Forecasts, MarketForecast, laws_compared, purchase_forecasts
 from retention_kit.models.keeping import kept_forecast, kept_forecasts, kept_outlooks
 from retention_kit.models.laws import LAWS
+from retention_kit.models.money import MoneyTest, back_test_money
 from retention_kit.models.outlook import Outlook, acquisition_cost, outlook
 from retention_kit.models.patterns import Patterns, patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases
 from retention_kit.models.purchases import PurchaseModel, fit_purchases
+from retention_kit.models.renewals import RenewalForecast, RenewalTest, renewal_forecasts
 from retention_kit.models.sbg import BetaDiscreteWeibull, ShiftedBetaGeometric, fit_bdw, fit_sbg
 from retention_kit.models.seasons import Seasons, no_seasons, seasons
 from retention_kit.models.segments import concentration, rfm_cuts, segments
@@ -29,16 +31,20 @@ __all__ = [
     "Forecasts",
     "MarketForecast",
     "MarketModel",
+    "MoneyTest",
     "NewCustomerWorth",
     "Outlook",
     "Patterns",
     "Prior",
     "PurchaseModel",
+    "RenewalForecast",
+    "RenewalTest",
     "Seasons",
     "ShiftedBetaGeometric",
     "SpendModel",
     "acquisition_cost",
     "back_test",
+    "back_test_money",
     "back_tested_models",
     "concentration",
     "fit_bdw",
@@ -58,6 +64,7 @@ __all__ = [
     "pooled_purchases",
     "predictions",
     "purchase_forecasts",
+    "renewal_forecasts",
     "rfm_cuts",
     "seasons",
     "segments",

@@ -11,6 +11,7 @@ import pandas as pd
 
 from retention_kit.errors import MetricError
 from retention_kit.messages import Message
+from retention_kit.models.money import MoneyTest
 from retention_kit.models.patterns import patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases
 from retention_kit.models.purchases import CONF_LEVEL, DEFAULT_LAW
@@ -44,6 +45,7 @@ class BackTest:
     tracked: float
     tracked_actual: int
     buckets: pd.DataFrame
+    money: MoneyTest | None = None
 
     @property
     def error(self) -> float:

@@ -4,8 +4,9 @@ All markets are fitted together, so that small ones are helped; then each is ask
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 
 from retention_kit.config import GROUP, Market
@@ -13,9 +14,10 @@ from retention_kit.errors import MetricError
 from retention_kit.messages import Message, Number
 from retention_kit.models.backtest import LEAST_LATER, BackTest, back_test, back_tested_models
 from retention_kit.models.laws import LAWS
+from retention_kit.models.money import MoneyTest, back_test_money
 from retention_kit.models.patterns import Patterns, patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases, refuse_without_model
-from retention_kit.models.purchases import DEFAULT_LAW, WEEKS_PER_YEAR
+from retention_kit.models.purchases import DEFAULT_LAW, WEEKS_PER_YEAR, PurchaseModel
 from retention_kit.models.seasons import Seasons, seasons
 from retention_kit.models.spend import SpendModel, fit_spend
 from retention_kit.periods import as_of_instant
@@ -26,8 +28,9 @@ class MarketForecast:
     """What is forecast of a market's customers, as of a day.
 
     `market_model`, `spend` and `tested` are None where there is none; `notes` then says why, by 'model', 'spend',
-    'test'. `seasons_before` are those known before the hold-out. `next_year`: expected order days of all customers in
-    the next year, with the interval of what will be made if the model is true; None where there is no model.
+    'test'; and by 'money', why nothing is tested in money. `seasons_before` are those known before the hold-out.
+    `next_year`: expected order days of all customers in the next year, with the interval of what will be made if the
+    model is true; None where there is no model.
     """
 
     market: Market
@@ -106,7 +109,7 @@ def purchase_forecasts(
     Parameters
     ----------
     tables : counts tables of all markets: `rfm_counts`; `order_counts`, `activity_counts` with grain 'month'.
-    purchases : `holdout_counts`, `spend_counts` of all markets.
+    purchases : `holdout_counts`, `spend_counts`, `repeat_spend_counts` of all markets.
     markets : by code, those with orders.
     as_of : first instant not observed.
     holdout_weeks : length of the hold-out of `holdout_counts`.
@@ -120,7 +123,7 @@ def purchase_forecasts(
     codes = [code for code in markets if (tables["rfm_counts"]["market"] == code).any()]
     names = {code: markets[code].name for code in codes}
     days = {code: as_of_instant(as_of, zone=markets[code].zone)[1] for code in codes}
-    rfm, orders, active, holdout, spend = (
+    rfm, orders, active, holdout, spend, repeat = (
         {code: table[table["market"] == code] for code in codes}
         for table in (
             tables["rfm_counts"],
@@ -128,6 +131,7 @@ def purchase_forecasts(
             tables["activity_counts"],
             purchases["holdout_counts"],
             purchases["spend_counts"],
+            purchases["repeat_spend_counts"],
         )
     )
     split = {code: days[code] - 7 * holdout_weeks for code in codes}
@@ -149,7 +153,7 @@ def purchase_forecasts(
         if market_model is not None:
             weeks = now[code].weeks(days[code], WEEKS_PER_YEAR)
             ahead = market_model.model.total_orders(known[code], weeks=weeks)
-        spent = _or_note(notes, "spend", fit_spend, _spend(spend[code]))
+        spent = _or_note(notes, "spend", _fitted_spend, spend[code], repeat[code])
         tested = None
         if code in earlier:
             held_out = {"weeks": holdout_weeks, "split_day": split[code], "seasons": then[code]}
@@ -176,6 +180,10 @@ def purchase_forecasts(
                 n=min_cell,
                 weeks=holdout_weeks,
             )
+        if tested is not None:
+            facts_then = {"split_day": split[code], "seasons": then[code], "weeks": holdout_weeks}
+            known_then = past[code], repeat[code], earlier[code].model
+            tested = replace(tested, money=_or_note(notes, "money", _tested_in_money, *known_then, **facts_then))
         found[code] = MarketForecast(
             market=markets[code],
             patterns=known[code],
@@ -230,9 +238,29 @@ def _hidden(market: Market, known: Patterns, *, min_cell: int, **facts) -> Marke
     return MarketForecast(market=market, patterns=known, notes=notes, **nothing, **facts)
 
 
-def _spend(spend_counts: pd.DataFrame) -> pd.DataFrame:
+def _tested_in_money(
+    holdout_counts: pd.DataFrame, repeat_spend_counts: pd.DataFrame, model: PurchaseModel, **facts
+) -> MoneyTest:
+    spent = _paid(repeat_spend_counts, holdouts_ago=1)
+    return back_test_money(holdout_counts, spent, model, fit_spend(spent), **facts)
+
+
+def _fitted_spend(spend_counts: pd.DataFrame, repeat_spend_counts: pd.DataFrame) -> SpendModel:
+    """Return the model of what later order days bring, with what first ones do."""
+    fitted = fit_spend(_paid(repeat_spend_counts, holdouts_ago=0))
+    now = repeat_spend_counts[repeat_spend_counts["holdouts_ago"] == 0]
+    n = float(spend_counts["n_customers"].sum())
+    first = (float(spend_counts["revenue_minor"].sum()) - float(now["revenue_minor"].sum())) / n
+    once = spend_counts[spend_counts["n_days"] == 1]  # who ordered on one day only tell how first orders are spread
+    value = once["revenue_minor"] / once["n_customers"]
+    spread = float((once["n_customers"] * (value - first) ** 2).sum() / max(once["n_customers"].sum(), 1))
+    return replace(fitted, first=max(first, 0.0), first_error=float(np.sqrt(spread / n)))
+
+
+def _paid(repeat_spend_counts: pd.DataFrame, *, holdouts_ago: int) -> pd.DataFrame:
     """Return what customers with a value above 0 spent, as the model of spend takes it; free orders say nothing."""
-    paid = spend_counts[(spend_counts["spend_bin"] > 0) & (spend_counts["revenue_minor"] > 0)]
+    known = repeat_spend_counts[repeat_spend_counts["holdouts_ago"] == holdouts_ago]
+    paid = known[(known["spend_bin"] > 0) & (known["revenue_minor"] > 0)]
     return paid.rename(columns={"revenue_minor": "value"})[["n_days", "n_customers", "value"]]
 
 

@@ -17,6 +17,7 @@ from retention_kit.models.backtest import BackTest
 from retention_kit.models.fitting import Fit
 from retention_kit.models.forecasts import MarketForecast, known_patterns, no_forecast, purchase_forecasts
 from retention_kit.models.laws import LAWS
+from retention_kit.models.money import MoneyTest
 from retention_kit.models.outlook import Outlook, outlook
 from retention_kit.models.patterns import patterns
 from retention_kit.models.pooling import MarketModel
@@ -24,7 +25,9 @@ from retention_kit.models.purchases import DEFAULT_LAW, PurchaseModel
 from retention_kit.models.seasons import Seasons, no_seasons
 from retention_kit.models.spend import SpendModel
 
-_KINDS = {kind.__name__: kind for kind in (BackTest, Fit, MarketModel, Number, PurchaseModel, Seasons, SpendModel)}
+_KINDS = {
+    kind.__name__: kind for kind in (BackTest, Fit, MarketModel, MoneyTest, Number, PurchaseModel, Seasons, SpendModel)
+}
 _EACH_BY_ITSELF = N_(
     "{market}: customers differ by market, and so do currencies: each market has a forecast of its own."
 )

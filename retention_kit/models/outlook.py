@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from retention_kit.config import Market
 from retention_kit.errors import MetricError
-from retention_kit.messages import N_, Message
+from retention_kit.messages import N_, Message, Number
 from retention_kit.models.fitting import CONF_LEVEL
 from retention_kit.models.forecasts import MarketForecast
 from retention_kit.models.worth import (
@@ -134,7 +134,17 @@ def outlook(
         "dependence": dependence,
     }
     worth, paid = None, nothing["payback"]
-    if spend is None:
+    in_test = forecast.tested.money if forecast.tested is not None else None
+    if in_test is not None and not in_test.holds:
+        notes["worth"] = notes["payback"] = Message(
+            "{market}: worth is withheld: in money, on the {weeks} weeks held out, a naive forecast was nearer "
+            "({naive} beside {error}).",
+            market=market.name,
+            weeks=forecast.tested.weeks,
+            naive=Number(in_test.naive_error, is_share=True, is_signed=True),
+            error=Number(in_test.error, is_share=True, is_signed=True),
+        )
+    elif spend is None:
         notes["worth"] = notes["payback"] = forecast.notes["spend"]
     else:
         try:

@@ -184,21 +184,25 @@ class PurchaseModel:
         worth = (1 + yearly_rate) ** (-(starts + ends) / 2 / WEEKS_PER_YEAR)
         return np.einsum("w,wi->i", worth, np.diff(orders, axis=0, prepend=0.0))
 
-    def _variance_of_orders(
-        self, patterns: Patterns, which: np.ndarray, n_groups: int, *, weeks: float, seed: int
-    ) -> np.ndarray:
-        """Return the variance of the orders of each group by chance alone, from customers drawn as the law says.
+    def drawn_orders(self, patterns: Patterns, *, weeks: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the order days of customers drawn as the law says, and the pattern that each of them has.
 
-        Of more than 20,000 customers so many are drawn, by how many have each pattern.
+        As many are drawn as there are, at least 2,000 and at most 20,000, by how many have each pattern.
         """
         random = np.random.default_rng(seed)
         n_drawn = int(min(max(patterns.n_customers, 2000), _MOST_DRAWN))
         drawn = random.choice(len(patterns.x), size=n_drawn, p=patterns.n / patterns.n_customers)
         some = Patterns(patterns.x[drawn], patterns.t_x[drawn], patterns.T[drawn], np.ones(n_drawn))
-        orders = self.law.drawn(self.parameters, some, weeks, random)
+        return drawn, self.law.drawn(self.parameters, some, weeks, random)
+
+    def _variance_of_orders(
+        self, patterns: Patterns, which: np.ndarray, n_groups: int, *, weeks: float, seed: int
+    ) -> np.ndarray:
+        """Return the variance of the orders of each group by chance alone, from customers drawn as the law says."""
+        drawn, orders = self.drawn_orders(patterns, weeks=weeks, seed=seed)
         expected = self.law.expected_later(self.parameters, patterns, np.array([weeks]))[0][drawn]
         squares = np.bincount(which[drawn], weights=(orders - expected) ** 2, minlength=n_groups)
-        return squares * patterns.n_customers / n_drawn
+        return squares * patterns.n_customers / len(drawn)
 
     def _log_interval(self, quantity, *, conf_level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return a quantity above 0 with its interval, symmetric in its logarithm, by the delta method."""

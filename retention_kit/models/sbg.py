@@ -58,6 +58,29 @@ class _Renewal:
             {"duration": renewals, "survival": self.survival(renewals), "lower": ends[0], "upper": ends[1]}
         )
 
+    def still_renewing(self, renewals, ahead, n, *, conf_level: float = CONF_LEVEL) -> tuple[float, float, float]:
+        """Return how many customers are expected to renew so many times more, and the interval of how many will.
+
+        The interval is of the number itself: what is not known of the parameters (delta method) and what chance does to
+        each customer (binomial) together.
+
+        Parameters
+        ----------
+        renewals : how often each group has renewed, (n_groups,).
+        ahead : renewals that are still to be made, (n_groups,).
+        n : customers of each group, (n_groups,).
+        """
+        renewals, ahead, n = (np.asarray(numbers, dtype=float) for numbers in (renewals, ahead, n))
+
+        def shares(at: np.ndarray) -> np.ndarray:
+            return np.exp(self._log_survival(at, renewals + ahead) - self._log_survival(at, renewals))
+
+        share = shares(self.fit.log_parameters)
+        error = float(self.fit.delta_error(lambda at: (n * shares(at)).sum()))
+        reach = norm.ppf((1 + conf_level) / 2) * np.hypot(error, np.sqrt((n * share * (1 - share)).sum()))
+        expected, everybody = float((n * share).sum()), float(n.sum())
+        return expected, float(max(expected - reach, 0.0)), float(min(expected + reach, everybody))
+
     def residual_lifetime(self, *, renewals: int, yearly_rate: float) -> float:
         """Return the expected renewals still to come, the next one at once, of who has renewed so often (DERL).
 

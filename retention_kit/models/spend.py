@@ -25,15 +25,20 @@ REFUSED_CORRELATION = 0.3
 
 @dataclass(frozen=True)
 class SpendModel:
-    """A fitted Gamma-Gamma: `fit` with p, q and gamma; `correlation` of order days and mean value of one."""
+    """A fitted Gamma-Gamma: `fit` with p, q and gamma; `correlation` of order days and mean value of one.
+
+    `first`: mean value of a customer's first order day, with its standard error; None: as of any other.
+    """
 
     fit: Fit
     n_customers: int
     correlation: float
+    first: float | None = None
+    first_error: float = 0.0
 
     @property
     def mean(self) -> float:
-        """Return the mean value of an order day over all customers, in the unit of the counts."""
+        """Return the mean value of a later order day over all customers, in the unit of the counts."""
         return float(self._mean(self.fit.log_parameters))
 
     @property
@@ -41,16 +46,24 @@ class SpendModel:
         """Return the standard error of the mean, by the delta method."""
         return float(self.fit.delta_error(self._mean))
 
+    @property
+    def first_day(self) -> tuple[float, float]:
+        """Return the mean value of a customer's first order day, and its standard error."""
+        return (self.mean, self.mean_error) if self.first is None else (self.first, self.first_error)
+
     def own_weight(self, n_days) -> np.ndarray:
         """Return how much a customer's own mean counts beside everybody's, after so many order days, from 0 to 1."""
-        p, q, _ = np.exp(self.fit.log_parameters)
-        n_days = np.asarray(n_days, dtype=float)
-        return p * n_days / (p * n_days + q - 1)
+        return self._own_weight(self.fit.log_parameters, np.asarray(n_days, dtype=float))
 
     def expected_value(self, n_days, mean_value) -> np.ndarray:
         """Return the expected value of a later order day of who spent `mean_value` on each of `n_days` days."""
-        weight = self.own_weight(n_days)
-        return (1 - weight) * self.mean + weight * np.asarray(mean_value, dtype=float)
+        days, value = np.asarray(n_days, dtype=float), np.asarray(mean_value, dtype=float)
+        return self.value_at(self.fit.log_parameters, days, value)
+
+    def value_at(self, at: np.ndarray, n_days: np.ndarray, mean_value: np.ndarray) -> np.ndarray:
+        """Return what `expected_value` does at other log parameters, (3,): for the error of what follows from it."""
+        weight = self._own_weight(at, n_days)
+        return (1 - weight) * self._mean(at) + weight * mean_value
 
     @property
     def warning(self) -> str:
@@ -84,6 +97,11 @@ class SpendModel:
             )
 
     @staticmethod
+    def _own_weight(at: np.ndarray, n_days: np.ndarray) -> np.ndarray:
+        p, q, _ = np.exp(at)
+        return p * n_days / (p * n_days + q - 1)
+
+    @staticmethod
     def _mean(at: np.ndarray) -> float:
         p, q, gamma = np.exp(at)
         return p * gamma / (q - 1)
@@ -94,8 +112,8 @@ def fit_spend(spend_counts: pd.DataFrame) -> SpendModel:
 
     Parameters
     ----------
-    spend_counts : one row per `n_days` (order days of a customer) and bin of their mean value: `n_customers`, and
-        `value`, summed over the customers and their days, in any one unit of money.
+    spend_counts : one row per `n_days` (order days of a customer, as in the paper those after his first) and bin of
+        their mean value: `n_customers`, and `value`, summed over the customers and their days, in any unit of money.
 
     Raises
     ------

@@ -27,7 +27,7 @@ class NewCustomerWorth:
     """What a new customer is expected to bring, the first order included, in units of currency.
 
     `orders` are order days within the horizon, not discounted; `value` is discounted, with `lower` and `upper`;
-    `order_value`: expected of an order day; `gross_margin`: None where `value` is revenue.
+    `order_value`: mean value of these order days; `gross_margin`: None where `value` is revenue.
     """
 
     orders: float
@@ -73,7 +73,8 @@ def new_customer_worth(
     ).mul((1.0 if gross_margin is None else gross_margin) / minor_per_unit)
     value, lower, upper = rows.iloc[0]
     orders = 1 + float(model.repeat_orders(weeks)["repeat_orders"].iloc[0])
-    return NewCustomerWorth(orders, spend.mean / minor_per_unit, value, lower, upper, weeks, yearly_rate, gross_margin)
+    order_value = (spend.first_day[0] + (orders - 1) * spend.mean) / orders / minor_per_unit
+    return NewCustomerWorth(orders, order_value, value, lower, upper, weeks, yearly_rate, gross_margin)
 
 
 def payback(
@@ -152,7 +153,8 @@ def predictions(
     -------
     One row per pattern: its keys, `n_customers`; `alive`, the chance that such a customer has not left; `orders`,
     expected order days within the horizon; `expected_orders`, the same discounted; and for the worth of an order
-    day, in minor units of margin, `value_base_minor` and `own_weight`: base + weight × the customer's own mean.
+    day, in minor units of margin, `value_base_minor` and `own_weight`: base + weight × the mean of the
+    customer's own order days after the first.
     """
     if spend is not None and dependence == "refused":
         spend.refuse_dependence(name=name)
@@ -160,7 +162,7 @@ def predictions(
     ahead = seasons.weeks(as_of_day, weeks)
     share = 1.0 if gross_margin is None else gross_margin
     table = rfm_counts[rfm_counts["n_customers"] > 0][["market", "frequency", "recency", "age", "n_customers"]]
-    weight = np.zeros(len(table)) if spend is None else spend.own_weight(table["frequency"] + 1)
+    weight = np.zeros(len(table)) if spend is None else spend.own_weight(table["frequency"])
     return table.assign(
         alive=model.alive(known),
         orders=model.expected_orders(known, weeks=ahead),
@@ -186,13 +188,15 @@ def _cumulative(
     if dependence == "refused":
         spend.refuse_dependence(name=name)
     z = norm.ppf((1 + conf_level) / 2)
+    first, first_error = spend.first_day
     rows = []
     for horizon in weeks:
-        orders, error = 1.0, 0.0
+        repeats, of_repeats = 0.0, 0.0
         if horizon > 0:
             repeats, _, _, of_log = model.mean_discounted_orders(weeks=horizon, yearly_rate=yearly_rate)
-            orders, error = 1 + repeats, repeats * of_log
-        value = orders * spend.mean
-        of_value = np.hypot(error / orders, spend.mean_error / spend.mean)
+            of_repeats = repeats * of_log
+        value = first + repeats * spend.mean
+        errors = (first_error, of_repeats * spend.mean, repeats * spend.mean_error)
+        of_value = float(np.linalg.norm(errors)) / value if value > 0 else 0.0
         rows.append((value, value * np.exp(-z * of_value), value * np.exp(z * of_value)))
     return pd.DataFrame(rows, columns=["value", "lower", "upper"])

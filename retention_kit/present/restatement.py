@@ -47,6 +47,11 @@ _SETTINGS = {
     "settings": N_("settings"),
     "kit_version": N_("version of the kit"),
 }
+_BY_RULE = {
+    "window": N_("{period}, by the activity window"),
+    "period": N_("{period}, by orders in the period"),
+    "contract": N_("{period}, by running subscriptions"),
+}
 _LAST = ["period", "number", "then", "now", "why"]
 
 
@@ -124,7 +129,7 @@ def _named(row: Mapping[str, Any], keys: Sequence[str]) -> str:
     if "age" in keys:
         return Message("{cohort}, age {age}", cohort=Period(row["cohort"]), age=row["age"])
     if "rule" in keys:
-        return Message("{period}, by {rule}", period=Period(row["period"]), rule=row["rule"])
+        return Message(_BY_RULE[row["rule"]], period=Period(row["period"]))
     if "metric" in keys:
         what = Message(SHARES_WATCHED[row["metric"]])
         return Message("{market}, who {what}, {period}", market=row["market"], what=what, period=Period(row["period"]))

@@ -13,7 +13,7 @@ from retention_kit.config import GROUP, GROUP_NAME
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.group import GroupSheet
 from retention_kit.metrics.suppression import hide_small
-from retention_kit.models import Outlook
+from retention_kit.models import MoneyTest, Outlook
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines, value
 from retention_kit.present.languages import N_, _, current, ngettext, place
@@ -186,6 +186,7 @@ def _ahead(outlook: Outlook, *, min_cell: int) -> dict[str, Any]:
         numbers = ("weeks", "n_customers", "actual", "forecast", "lower", "upper", "last_period", "steady_ratio")
         tested = {name: getattr(test, name) for name in numbers} | {"holds": bool(test.holds)}
         buckets = hide_small(test.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
+        tested["in_money"] = _in_money(test.money, forecast.market.minor_per_unit)
         tested |= {"split": date_of(test.split_day).isoformat(), "by_repeat_orders_before": _rows(buckets)}
     return {
         "in_short": value.sentences(outlook),
@@ -201,6 +202,14 @@ def _ahead(outlook: Outlook, *, min_cell: int) -> dict[str, Any]:
         "retention": _rows(outlook.activity),
         "back_test": tested,
     }
+
+
+def _in_money(test: MoneyTest | None, minor_per_unit: int) -> dict[str, Any] | None:
+    """Return the back-test in units of currency."""
+    if test is None:
+        return None
+    numbers = ("actual", "forecast", "lower", "upper", "last_period")
+    return {name: getattr(test, name) / minor_per_unit for name in numbers} | {"holds": bool(test.holds)}
 
 
 def _read(sheet: Sheet) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def badge_text(forecast: MarketForecast) -> str:
         interval=_counts_between(test.lower, test.upper),
     )
     tracked = _("All repeat orders since the first one: {error}.").format(error=_signed(test.tracked_error))
+    in_money = _in_money(forecast)
     last = _signed(test.last_period / test.actual - 1)
     if test.steady_ratio is None:
         naive = _("Naive forecasts: as many as in the period before, {error}.").format(error=last)
@@ -99,7 +100,33 @@ def badge_text(forecast: MarketForecast) -> str:
             "Naive forecasts: as many as in the period before, {error}; order value × frequency × time of everybody, "
             "{ratio} times the revenue made."
         ).format(error=last, ratio=formats.decimal(test.steady_ratio, digits=1))
-    return beside(told, tracked, naive, verdict)
+    return beside(told, tracked, in_money, naive, verdict)
+
+
+def _in_money(forecast: MarketForecast) -> str:
+    """Return how the forecast did in money; nothing where it was not tried."""
+    money, market = forecast.tested.money, forecast.market
+    if money is None:
+        return ""
+    inside = _(
+        "In money, {forecast} were expected and {actual} made ({error}; inside the 95% interval, {interval}); as much "
+        "as in the period before is {last}."
+    )
+    outside = _(
+        "In money, {forecast} were expected and {actual} made ({error}; outside the 95% interval, {interval}); as much "
+        "as in the period before is {last}."
+    )
+
+    def amount(minor: float) -> str:
+        return formats.whole_money(minor / market.minor_per_unit, currency=market.currency)
+
+    return (inside if money.covered else outside).format(
+        forecast=amount(money.forecast),
+        actual=amount(money.actual),
+        error=_signed(money.error),
+        interval=formats.between(amount(money.lower), amount(money.upper)),
+        last=_signed(money.last_period / money.actual - 1),
+    )
 
 
 def buckets(forecast: MarketForecast, *, min_cell: int) -> Shown:
@@ -311,7 +338,7 @@ def markets_ahead(outlooks: Mapping[str, Outlook]) -> Shown:
             bought = (_money(worth.value, one), _money_between(worth, one))
         off = formats.ABSENT if test is None else _signed(test.error)
         rows.append((place(one.forecast.market.name), *ahead, *bought, off))
-    withheld = [worded(one.forecast.withheld) for one in outlooks.values() if one.forecast.withheld]
+    why = [worded(one.notes.get("worth", "")) for one in outlooks.values() if one.worth is None]
     notes = [
         _(
             "Worth: of the next {weeks} weeks, less {rate} a year; gross margin where one is stated, else revenue."
@@ -320,7 +347,7 @@ def markets_ahead(outlooks: Mapping[str, Outlook]) -> Shown:
     ]
     caption = _("What customers will order, and what one is worth")
     frame = pd.DataFrame(rows, columns=columns)
-    return table(frame, name="markets-ahead", caption=caption, notes=[*notes, *withheld], left=["Market"])
+    return table(frame, name="markets-ahead", caption=caption, notes=[*notes, *filter(None, why)], left=["Market"])
 
 
 def still_customers(outlook: Outlook, *, min_cell: int) -> Shown:

@@ -303,6 +303,6 @@ def _footer(known: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("retention-kit", known["kit_version"]),
         (_("Notebook"), formats.separated(notebooks)),
-        (_("Made"), known["made"]),
+        (_("Reports made"), known["made"]),
     ]
     return [(label, value) for label, value in facts if value]

@@ -8,6 +8,7 @@ import pytest
 from retention_kit import counts, ingest
 from retention_kit.counts.patterns import purchase_counts, segment_counts, worth_counts
 from retention_kit.errors import DataError, UsageError
+from retention_kit.models import fit_spend
 
 AS_OF = "2025-01-01"
 
@@ -83,6 +84,34 @@ def test_spend_is_binned_to_two_digits_and_adds_up(cdnow):
     assert (spend.loc[~paid, "revenue_minor"] == 0).all()
 
 
+def test_spend_after_the_first_day_is_that_of_plain_pandas_now_and_one_hold_out_ago(cdnow):
+    rows, files = cdnow
+    tables = purchase_counts(ingest.source("cdnow", files=files), as_of="1998-07-01", holdout_weeks=39).of("US")
+    cents = (
+        rows.assign(cents=(100 * rows["value"]).round()).groupby(["customer_id", "day"])["cents"].sum().reset_index()
+    )
+    later = cents[cents["day"] > cents.groupby("customer_id")["day"].transform("min")]
+    for ago, end in ((0, 546), (1, 273)):
+        spent = later[later["day"] < end].groupby("customer_id")["cents"].agg(["size", "sum"])
+        expected = spent.groupby("size")["sum"].agg(["size", "sum"])
+        found = tables["repeat_spend_counts"]
+        found = found[found["holdouts_ago"] == ago].groupby("n_days")
+        assert found["n_customers"].sum().tolist() == expected["size"].tolist()
+        assert found["revenue_minor"].sum().tolist() == expected["sum"].tolist()
+    known = later[later["day"] < 273].groupby("customer_id")["cents"].agg(["size", "sum"])
+    found = tables["holdout_counts"].groupby("frequency")["repeat_minor"].sum()
+    assert found[found.index > 0].tolist() == known.groupby("size")["sum"].sum().tolist()
+
+
+def test_the_model_of_spend_of_the_counts_is_that_of_the_paper(cdnow):
+    """Fader & Hardie fit p 6.25, q 3.74, gamma 15.44 to the 946 repeat buyers; the counts bin means to two digits."""
+    tables = purchase_counts(ingest.source("cdnow", files=cdnow[1]), as_of="1998-07-01", holdout_weeks=39).of("US")
+    spend = tables["repeat_spend_counts"].query("holdouts_ago == 1 and spend_bin > 0")
+    model = fit_spend(spend.rename(columns={"revenue_minor": "value"}))
+    assert model.n_customers == 946
+    assert list(model.fit.estimates.values()) == pytest.approx([6.25, 3.74, 1544], rel=0.003)
+
+
 def test_the_second_call_reads_what_the_first_has_counted(denmark, monkeypatch):
     first = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13)
     monkeypatch.setattr("retention_kit.counts.patterns.opened", None)
@@ -106,10 +135,10 @@ def test_predictions_are_joined_to_every_customer_and_come_back_as_counts(denmar
     table = predicted(denmark, expected_orders=2.0, value_base_minor=1000.0, own_weight=0.5)
     with counts.engine(denmark, as_of=AS_OF, grains=["quarter"]) as engine:
         found = worth_counts(engine, table)
-    # every order is of 100.00: two orders of 10.00 + half of 100.00 each
+    # every order is of 100.00: two orders of 10.00 + half of 100.00 each, of 10.00 for who has ordered on one day only
     assert found["n_customers"].sum() == 57
-    assert found["worth_minor"].sum() == 57 * 2 * 6000
-    assert found["worth_bin"].unique().tolist() == [12_000]
+    assert found["worth_minor"].sum() == 30 * 2 * 6000 + 27 * 2 * 1000
+    assert sorted(found["worth_bin"].unique()) == [2_000, 12_000]
     assert found["acquisition_channel"].unique().tolist() == ["unknown"]
     by_cohort = found.set_index("cohort")["n_customers"].to_dict()
     assert by_cohort == {2023 * 4 + 3: 20, 2024 * 4: 10, 2024 * 4 + 2: 12, 2024 * 4 + 3: 15}

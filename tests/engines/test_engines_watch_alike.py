@@ -1,13 +1,15 @@
-"""Does every engine watch the same customers? The risk is made up; who is, gets an offer and was listed is compared."""
+"""Does every engine watch the same customers, and count the same for models? The risk and the worth are made up."""
 
 import duckdb
 import pandas as pd
 
 from retention_kit import counts, ingest
 from retention_kit.config import project_root
-from retention_kit.counts import watch
+from retention_kit.counts import prelude, watch
+from retention_kit.counts.patterns import worth_counts
 from retention_kit.ingest.tables import TABLES
 
+KEYS = ["market", "frequency", "recency", "age"]
 FEW = "RIGHT(customer_id, 1) = '7'"
 """A tenth of the sample's customers."""
 
@@ -22,7 +24,10 @@ def watched(source, folder) -> tuple[list[pd.DataFrame], pd.DataFrame | None]:
         now = made_up(engine.collect(counts.sql("rfm_counts")))
         term = {"margin": 0.4, "effect": 0.1, "cost_minor": 60, "n_offers": 20}
         tables = [watch.watch_counts(engine, now, terms=dict.fromkeys(now["market"].unique(), term))]
-        engine.load_rows("holdout", [{"holdout_days": 91}])
+        prelude.hold_out(engine, 13)
+        prelude.load_bins(engine)
+        tables += [engine.collect(counts.sql(name)) for name in counts.PURCHASE_TABLES]
+        tables += [worth_counts(engine, now[KEYS].assign(expected_orders=1.7, value_base_minor=812.5, own_weight=0.31))]
         then = made_up(engine.collect(counts.sql("holdout_counts")))
         tables += [watch.offer_counts(engine)]
         tables += [watch.past_list_counts(engine, then, holdout_weeks=13, capacity=30)]

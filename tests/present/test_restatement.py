@@ -42,7 +42,7 @@ def test_late_orders_are_told_with_what_they_moved(first, second, tmp_path):
     assert of_february.loc["customers", ["then", "now"]].tolist() == [30, 33]  # always, gap; and three late
     assert of_february.loc["orders", ["then", "now", "why"]].tolist() == [30, 33, "late orders"]
     assert of_february.loc["net revenue", ["then", "now"]].tolist() == [3000, 3300]
-    base = found[found["period"] == "2024-Q1, by window"].set_index("number")
+    base = found[found["period"] == "2024-Q1, by the activity window"].set_index("number")
     assert base.loc["active at the end", ["then", "now"]].tolist() == [30, 33]
     assert set(base["why"]) == {"orders or refunds of earlier periods"}
     assert "2024-03" not in set(found["period"])  # a period that is as it was

@@ -203,7 +203,7 @@ def test_without_a_model_the_page_says_why(sample_counts, purchases):
 def test_markets_stand_side_by_side_each_in_its_own_money(sample_counts, denmark_ahead, withheld):
     shown = value.markets_ahead({"DK": denmark_ahead, "XX": withheld})
     told = shown.text.replace("\xa0", " ")
-    assert "Denmark                                6,552 6,145 to 6,959            DKK 1,303.44" in told
+    assert "Denmark                                6,552 6,145 to 6,959            DKK 1,365.61" in told
     assert told.count("the forecast is withheld") == 1
     assert "Worth: of the next 104 weeks, less 10% a year" in told
     assert value.markets_ahead({}).text.startswith("What customers will order, and what one is worth")
