@@ -199,7 +199,7 @@ def _compiled(query: str) -> str:
     for total in list(tree.find_all(exp.Sum)):
         whole = total.parent if isinstance(total.parent, exp.Window) else total
         whole.replace(exp.cast(whole.copy(), "BIGINT"))
-    for division in list(tree.find_all(exp.IntDiv)):
+    while division := tree.find(exp.IntDiv):  # one at a time: there may be another in it
         division.replace(exp.Div(this=division.this.copy(), expression=division.expression.copy(), typed=True))
     return tree.sql("postgres", comments=False)
 

@@ -6,7 +6,8 @@
 --      revenue_minor, net, minor units, summed over them and these days.
 WITH totals AS (
     SELECT
-        o.market, k.holdouts_ago, o.customer, SUM(o.new_day) AS n_days, SUM(o.gross_minor - o.refunded_minor) AS revenue_minor
+        o.market, k.holdouts_ago, o.customer,
+        CAST(SUM(o.new_day) AS BIGINT) AS n_days, CAST(SUM(o.gross_minor - o.refunded_minor) AS BIGINT) AS revenue_minor
     FROM order_days AS o
     JOIN markets AS m ON m.market = o.market
     CROSS JOIN holdout AS h
