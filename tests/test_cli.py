@@ -414,6 +414,7 @@ def small_notebook(tmp_path):
     return str(tmp_path / "small.ipynb")
 
 
+@pytest.mark.slow
 def test_reports_go_on_where_they_stopped_are_made_in_shards_and_logged_as_json(small_notebook, tmp_path):
     out = tmp_path / "out"
     asked = ["report", "--notebook", small_notebook, "--out", str(out)]

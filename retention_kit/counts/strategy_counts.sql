@@ -37,7 +37,11 @@ of_days AS (
     GROUP BY d.market, d.customer, d.nth, d.day, d.basket_minor
 ),
 firsts AS (
-    SELECT market, customer, us AS first_us FROM nth_days WHERE nth = 1
+    -- not the first of nth_days, of whose number PostgreSQL has no idea
+    SELECT market, customer, MIN(us) AS first_us
+    FROM ledger
+    WHERE n_orders = 1
+    GROUP BY market, customer
 ),
 later AS (
     SELECT

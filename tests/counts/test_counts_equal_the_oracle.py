@@ -63,7 +63,7 @@ ONE_OF_EACH_COHORT = Log(
 """The cohort of March in his second market has nobody who is of that cohort in the group."""
 
 
-@logs_every_day(15)
+@logs_every_day(10)
 @example(LONG_THEN_SHORT)
 @example(REFUNDED_ELSEWHERE)
 @example(REFUNDED_IN_A_LONG_WINDOW)

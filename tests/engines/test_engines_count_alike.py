@@ -34,7 +34,7 @@ def sample_of_all_tables() -> counts.Counted:
 def test_random_logs_are_counted_alike(kind, engine):
     drawn = []
 
-    @logs_every_day(12)
+    @logs_every_day(6)
     @given(random_logs())
     def draw(log):
         drawn.append(log)
@@ -46,6 +46,7 @@ def test_random_logs_are_counted_alike(kind, engine):
             assert_equal(counted_in(engine, log, COUNTED), counted_in(embedded, log, COUNTED))
 
 
+@pytest.mark.slow
 def test_the_sample_is_counted_alike_where_it_lies(shelf, sample_of_all_tables):
     folder = project_root() / "data" / "sample"
     tables = {table: shelf.lay(table, f"FROM '{folder}/{table}.parquet'") for table in TABLES}
@@ -110,6 +111,7 @@ def test_nothing_stays_in_the_database(shelf, engine):
     assert sorted(set(engine.names()) - set(before)) == ["company.few"]
 
 
+@pytest.mark.slow
 def test_a_duckdb_file_is_counted_alike(tmp_path, sample_of_all_tables):
     from database_files import Shelf
 

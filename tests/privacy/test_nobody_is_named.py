@@ -31,14 +31,6 @@ GIVEN = ("Zoë", "Şükrü", "Anneke", "Wojciech", "Ximena", "Óscar", "Thandiwe
 FAMILY = ("Çelik-Özdemir", "van der Quast", "Popescu", "Nguyễn", "O'Hara", "Brzęczyszczykiewicz")
 
 
-def each(notebooks: list[Path]) -> pytest.MarkDecorator:
-    """Return the mark of a test of each notebook's reports, which every day takes those of one."""
-    slow = [() if path.stem == "market_report" else (pytest.mark.slow,) for path in notebooks]
-    return pytest.mark.parametrize(
-        "notebook", [pytest.param(p, id=p.stem, marks=m) for p, m in zip(notebooks, slow, strict=True)]
-    )
-
-
 def texts_of(content: bytes, name: str) -> Iterator[str]:
     """Yield every text that a file holds: what is packed or encoded in it too."""
     if name.endswith((".xlsx", ".zip")):
@@ -154,7 +146,13 @@ PARAMETERS = {
 
 
 @pytest.mark.xdist_group("nobody is named")
-@each(REPORTS)
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem == "market_report" else pytest.mark.slow)
+        for path in REPORTS
+    ],
+)
 def test_nothing_that_is_made_of_crafted_data_names_anybody(shop, notebook, tmp_path, monkeypatch):
     project, data, everybody = shop
     monkeypatch.setenv("RETENTION_KIT_PROJECT", str(project))
@@ -221,7 +219,8 @@ def project(tmp_path_factory) -> Path:
 
 
 @pytest.mark.xdist_group("nobody is named")
-@each(NOTEBOOKS)
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_no_report_of_the_sample_names_a_customer(sample_ids, project, notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("RETENTION_KIT_PROJECT", str(project))
     monkeypatch.setenv("RETENTION_KIT_ALERTS_KEY", KEY)

@@ -9,6 +9,7 @@ from retention_kit.run import Run, run_reports
 from retention_kit.run.questions import LONGEST_NAME, new_question
 
 
+@pytest.mark.slow
 def test_a_new_question_is_a_notebook_that_ran_and_makes_reports(tmp_path, monkeypatch):
     monkeypatch.setenv("RETENTION_KIT_PROJECT", str(project_root()))
     path = new_question("Do  Danish members\norder more, à la carte?", folder=tmp_path / "notebooks")
