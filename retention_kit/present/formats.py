@@ -13,7 +13,7 @@ from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 from babel.numbers import NumberPattern, format_currency, format_decimal
 
-from retention_kit.present.languages import _, current, locale_of, ngettext
+from retention_kit.present.languages import _, current, locale_of, ngettext, with_minus
 
 ABSENT = "–"
 
@@ -27,7 +27,7 @@ def percent(share: float | None, *, digits: int = 1, locale: str | None = None) 
     if is_absent(share):
         return ABSENT
     parsed = _locale(locale)
-    return _percent_pattern(digits, parsed).apply(share, parsed)
+    return with_minus(_percent_pattern(digits, parsed).apply(share, parsed))
 
 
 def points(difference: float, *, digits: int = 1, locale: str | None = None) -> str:
@@ -39,7 +39,8 @@ def decimal(value: float | None, *, digits: int, locale: str | None = None) -> s
     """Return a number with exactly so many decimals."""
     if is_absent(value):
         return ABSENT
-    return format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=_locale(locale))
+    written = format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=_locale(locale))
+    return with_minus(written)
 
 
 def count(value: float | None, *, locale: str | None = None) -> str:
@@ -180,4 +181,4 @@ def _percent_pattern(digits: int, locale: Locale) -> NumberPattern:
 
 def _spaced(written: str) -> str:
     """Return an amount with a space between letters and digits: DKK 500, and €500 as it is (CLDR's rule)."""
-    return re.sub(r"(?<=[^\W\d_])(?=[\d-])", "\u00a0", written, count=1)
+    return re.sub(r"(?<=[^\W\d_])(?=[\d−])", "\u00a0", with_minus(written), count=1)

@@ -241,9 +241,14 @@ def _fact(fact: object) -> object:
         )
         pattern.frac_prec = (fact.digits, fact.digits)
         sign = "+" if fact.is_signed and fact.value >= 0 else ""
-        return sign + pattern.apply(fact.value, current().locale)
+        return sign + with_minus(pattern.apply(fact.value, current().locale))
     is_count = isinstance(fact, int) and not isinstance(fact, bool)
     return format_decimal(fact, format="#,##0", locale=current().locale) if is_count else fact
+
+
+def with_minus(written: str) -> str:
+    """Return a number with a minus where the locale writes the hyphen of a keyboard, so that a page has one sign."""
+    return written.replace("-", "−")
 
 
 def _catalog_of(locale: Locale) -> str:

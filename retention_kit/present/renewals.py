@@ -126,7 +126,7 @@ def curve(forecasts: Sequence[RenewalForecast], *, market: Market) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=_("renewals; {kind}").format(kind=_(_KINDS[one.period])))
     axes.set_title(title)
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper right", frameon=False)
     shown = ahead.iloc[[1, len(ahead) // 2, -1]]
     told = formats.enumerated(point_told(_renewals(row.duration), row.survival, row) for row in shown.itertuples())
     last = seen.iloc[-1]

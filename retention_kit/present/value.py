@@ -265,7 +265,7 @@ def payback_curve(outlook: Outlook) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=_("months since the first order"))
     axes.set_title(title)
-    axes.legend(**{**_ABOVE_THE_POINTS, "loc": "lower right"})
+    axes.legend(**_ABOVE_THE_POINTS)
     shown = rows.iloc[[0, len(rows) // 2, -1]]
     told = formats.enumerated(
         _("month {month} {amount} ({interval})").format(
@@ -419,7 +419,12 @@ def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell:
         return _absent(caption, worded(outlook.notes.get("worth", "")), name=f"worth-{by.replace('_', '-')}")
     rows = hide_small(rows, n=["n_customers"], keys=[by], min_cell=min_cell)
     per_unit = outlook.forecast.market.minor_per_unit
-    names = [formats.period(label(value, grain="quarter")) if by == "cohort" else str(value) for value in rows[by]]
+    # Translators: acquisition channel of customers of whom the data tell none
+    unknown = {"unknown": _("unknown")}
+    names = [
+        formats.period(label(value, grain="quarter")) if by == "cohort" else unknown.get(value, str(value))
+        for value in rows[by]
+    ]
     frame = pd.DataFrame(
         {
             title: names,
