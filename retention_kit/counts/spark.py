@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 import pandas as pd
+import psutil
 import pyarrow as pa
 from pyspark.errors import (
     ArithmeticException,
@@ -45,6 +46,7 @@ _OWN = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.log.level": "ERROR",
+    "spark.driver.memory": f"{max(psutil.virtual_memory().total // 4 // 2**20, 1024)}m",  # Spark's own: 1 GiB
 }
 """Settings of a Spark that is started here; a cluster keeps its own."""
 

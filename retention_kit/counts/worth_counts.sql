@@ -11,8 +11,7 @@ WITH patterns AS (
         (t.last_day - t.first_day) // p.unit_days AS recency,
         (m.latest_day - t.first_day) // p.unit_days AS age,
         t.gross_minor - t.refunded_minor AS revenue_minor,
-        CASE WHEN t.n_order_days > 1
-            THEN CAST(t.gross_minor - t.refunded_minor - t.first_minor AS DOUBLE) / (t.n_order_days - 1) ELSE 0 END AS mean_minor
+        CASE WHEN t.n_order_days > 1 THEN CAST(t.later_minor AS DOUBLE) / (t.n_order_days - 1) ELSE 0 END AS mean_minor
     FROM customer_totals AS t
     JOIN markets AS m ON m.market = t.market
     CROSS JOIN policy AS p

@@ -241,27 +241,36 @@ def _hidden(market: Market, known: Patterns, *, min_cell: int, **facts) -> Marke
 def _tested_in_money(
     holdout_counts: pd.DataFrame, repeat_spend_counts: pd.DataFrame, model: PurchaseModel, **facts
 ) -> MoneyTest:
-    spent = _paid(repeat_spend_counts, holdouts_ago=1)
-    return back_test_money(holdout_counts, spent, model, fit_spend(spent), **facts)
+    spent, share_paid = _paid(repeat_spend_counts, holdouts_ago=1)
+    return back_test_money(holdout_counts, spent, model, replace(fit_spend(spent), scale=share_paid), **facts)
 
 
 def _fitted_spend(spend_counts: pd.DataFrame, repeat_spend_counts: pd.DataFrame) -> SpendModel:
-    """Return the model of what later order days bring, with what first ones do."""
-    fitted = fit_spend(_paid(repeat_spend_counts, holdouts_ago=0))
+    """Return the model of what later order days bring, with what first ones do.
+
+    Where refunds count on a day of their own, orders are counted without them: the share that is refunded comes off.
+    """
+    spent, share_paid = _paid(repeat_spend_counts, holdouts_ago=0)
+    fitted = fit_spend(spent)
     now = repeat_spend_counts[repeat_spend_counts["holdouts_ago"] == 0]
-    n = float(spend_counts["n_customers"].sum())
-    first = (float(spend_counts["revenue_minor"].sum()) - float(now["revenue_minor"].sum())) / n
-    once = spend_counts[spend_counts["n_days"] == 1]  # who ordered on one day only tell how first orders are spread
-    value = once["revenue_minor"] / once["n_customers"]
-    spread = float((once["n_customers"] * (value - first) ** 2).sum() / max(once["n_customers"].sum(), 1))
-    return replace(fitted, first=max(first, 0.0), first_error=float(np.sqrt(spread / n)))
+    share_left = float(spend_counts["revenue_minor"].sum()) / float(now["revenue_minor"].sum())
+    first = now[now["n_days"] == 0]
+    n, value = first["n_customers"].to_numpy(dtype=float), (first["revenue_minor"] / first["n_customers"]).to_numpy()
+    mean = float((n * value).sum() / n.sum())
+    error = float(np.sqrt((n * (value - mean) ** 2).sum())) / n.sum()
+    return replace(fitted, first=share_left * mean, first_error=share_left * error, scale=share_left * share_paid)
 
 
-def _paid(repeat_spend_counts: pd.DataFrame, *, holdouts_ago: int) -> pd.DataFrame:
-    """Return what customers with a value above 0 spent, as the model of spend takes it; free orders say nothing."""
-    known = repeat_spend_counts[repeat_spend_counts["holdouts_ago"] == holdouts_ago]
+def _paid(repeat_spend_counts: pd.DataFrame, *, holdouts_ago: int) -> tuple[pd.DataFrame, float]:
+    """Return what customers spent on later order days as the model of spend takes it, and whose share of days it is.
+
+    Free orders say nothing of spend: who has made no other is left out, and his days are of the others' share.
+    """
+    known = repeat_spend_counts[repeat_spend_counts["holdouts_ago"] == holdouts_ago].query("n_days > 0")
     paid = known[(known["spend_bin"] > 0) & (known["revenue_minor"] > 0)]
-    return paid.rename(columns={"revenue_minor": "value"})[["n_days", "n_customers", "value"]]
+    days, days_paid = (float((rows["n_days"] * rows["n_customers"]).sum()) for rows in (known, paid))
+    table = paid.rename(columns={"revenue_minor": "value"})[["n_days", "n_customers", "value"]]
+    return table, days_paid / days if days else 1.0
 
 
 def _or_note(notes: dict[str, str], about: str, function, *args, **kwargs):

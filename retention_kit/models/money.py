@@ -22,8 +22,9 @@ from retention_kit.models.spend import SpendModel
 class MoneyTest:
     """A forecast of net revenue in a hold-out, what was made of it, and what two naive forecasts said; minor units.
 
-    `chance`: the standard deviation of what is made if the model is true. `last_period`: as much as in the period as
-    long before. `steady`: order value × frequency of those who ordered in it, for every customer; None without any.
+    `chance`: the standard deviation of what is made if the model is true. `last_period`: as much as on the order days
+    after the first in the period as long before. `steady`: order value × frequency of those who ordered in it, for
+    every customer; None without any.
     """
 
     actual: int
@@ -99,15 +100,15 @@ def back_test_money(
     of_value = float(spend.fit.delta_error(lambda at: (expected * spend.value_at(at, n_days, own)).sum()))
     chance = _chance(known, spend_counts, model, spend, n_days=n_days, own=own, weeks=float(ahead[0]), seed=seed)
     reach = norm.ppf((1 + conf_level) / 2) * float(np.sqrt(of_orders**2 + of_value**2 + chance**2))
-    n_active, last_period = int(rows["n_active_before"].sum()), int(rows["before_minor"].sum())
+    n_active, of_all = int(rows["n_active_before"].sum()), float(rows["before_minor"].sum())
     return MoneyTest(
         actual=actual,
         forecast=forecast,
         lower=max(forecast - reach, 0.0),
         upper=forecast + reach,
         chance=chance,
-        last_period=last_period,
-        steady=last_period / n_active * known.n_customers if n_active else None,
+        last_period=int(rows["before_repeat_minor"].sum()),
+        steady=of_all / n_active * known.n_customers if n_active else None,
     )
 
 
@@ -132,7 +133,7 @@ def _chance(
     mean = own[drawn] * _spread(spend_counts, days, random)
     p, q, gamma = spend.fit.estimates.values()
     rate = random.gamma(p * days + q) / (gamma + days * mean)
-    spent = np.where(orders > 0, random.gamma(p * np.maximum(orders, 1)) / rate, 0.0)
+    spent = spend.scale * np.where(orders > 0, random.gamma(p * np.maximum(orders, 1)) / rate, 0.0)
     expected = model.expected_orders(known, weeks=weeks)[drawn] * spend.expected_value(days, mean)
     return float(np.sqrt(((spent - expected) ** 2).mean() * known.n_customers))
 

@@ -16,7 +16,7 @@ from scipy.special import digamma, gammaln
 from scipy.stats import norm
 
 from retention_kit.errors import MetricError
-from retention_kit.models.fitting import CONF_LEVEL, Fit, Likelihood, Valued, maximum_likelihood, summed
+from retention_kit.models.fitting import CONF_LEVEL, Fit, Likelihood, Prior, Valued, maximum_likelihood, summed
 
 _MOST_RENEWALS = 5000
 
@@ -81,6 +81,25 @@ class _Renewal:
         expected, everybody = float((n * share).sum()), float(n.sum())
         return expected, float(max(expected - reach, 0.0)), float(min(expected + reach, everybody))
 
+    def payments(
+        self, n: int, *, renewals_per_year: float, yearly_rate: float, conf_level: float = CONF_LEVEL
+    ) -> tuple[float, float, float]:
+        """Return how many of the first `n` payments a new customer is expected to make, discounted; the first at once.
+
+        Returns
+        -------
+        The number with its interval by the delta method, symmetric in its logarithm.
+        """
+        nth = np.arange(n, dtype=float)
+        worth = (1 + yearly_rate) ** (-nth / renewals_per_year)
+
+        def log_sum(at: np.ndarray) -> np.ndarray:
+            return np.log((np.exp(self._log_survival(at, nth)) * worth).sum())
+
+        level, error = float(log_sum(self.fit.log_parameters)), float(self.fit.delta_error(log_sum))
+        reach = norm.ppf((1 + conf_level) / 2) * error
+        return tuple(float(np.exp(end)) for end in (level, level - reach, level + reach))
+
     def residual_lifetime(self, *, renewals: int, yearly_rate: float) -> float:
         """Return the expected renewals still to come, the next one at once, of who has renewed so often (DERL).
 
@@ -135,19 +154,21 @@ class BetaDiscreteWeibull(_Renewal):
         return self.fit.estimates["c"]
 
 
-def fit_sbg(lifetime_counts: pd.DataFrame) -> ShiftedBetaGeometric:
+def fit_sbg(lifetime_counts: pd.DataFrame, *, prior: Prior | None = None) -> ShiftedBetaGeometric:
     """Return the sBG with the greatest likelihood for how long customers stayed.
 
     Parameters
     ----------
     lifetime_counts : one row per `duration`, in renewals from 1: `n_ended`, customers who ended at that renewal;
         `n_running`, customers observed so long and not longer, who have not ended.
+    prior : what others say of the parameters; with it nobody needs to have ended.
 
     Raises
     ------
     MetricError : a duration below 1, a negative count, nobody ended or nobody stayed; or the fit did not converge.
     """
-    return ShiftedBetaGeometric(_fitted(lifetime_counts, ("alpha", "beta"), what="The sBG of these renewals"))
+    names = ("alpha", "beta")
+    return ShiftedBetaGeometric(_fitted(lifetime_counts, names, what="The sBG of these renewals", prior=prior))
 
 
 def fit_bdw(lifetime_counts: pd.DataFrame) -> BetaDiscreteWeibull:
@@ -158,7 +179,7 @@ def fit_bdw(lifetime_counts: pd.DataFrame) -> BetaDiscreteWeibull:
     return BetaDiscreteWeibull(_fitted(lifetime_counts, ("gamma", "delta", "c"), what="The BdW of these renewals"))
 
 
-def _fitted(lifetime_counts: pd.DataFrame, names: tuple[str, ...], *, what: str) -> Fit:
+def _fitted(lifetime_counts: pd.DataFrame, names: tuple[str, ...], *, what: str, prior: Prior | None = None) -> Fit:
     duration, n_ended, n_running = (
         lifetime_counts[column].to_numpy(dtype=float) for column in ("duration", "n_ended", "n_running")
     )
@@ -171,13 +192,16 @@ def _fitted(lifetime_counts: pd.DataFrame, names: tuple[str, ...], *, what: str)
             found=f"least duration {duration.min():g}, least count {min(n_ended.min(), n_running.min()):g}",
             to_try="count renewals, the first being 1",
         )
-    if n_ended.sum() == 0:
+    if n_ended.sum() == 0 and prior is None:
         raise MetricError("Nobody has ended: there is no rate to learn from.", to_try="wait, or pool markets")
-    starts = [[1.0, 1.0, 1.0], [0.5, 4.0, 1.0], [5.0, 20.0, 1.0], [0.3, 2.0, 1.5]]
+    starts = [start[: len(names)] for start in ([1.0, 1.0, 1.0], [0.5, 4.0, 1.0], [5.0, 20.0, 1.0], [0.3, 2.0, 1.5])]
+    likelihood = _likelihood(duration, n_ended, n_running)
+    if prior is not None:
+        likelihood, starts = prior.added_to(likelihood), [np.exp(prior.mean), *starts[:1]]
     return maximum_likelihood(
-        _likelihood(duration, n_ended, n_running),
+        likelihood,
         names=names,
-        starts=[start[: len(names)] for start in starts],
+        starts=starts,
         what=what,
         to_try="more durations, or pool markets",
     )

@@ -27,7 +27,8 @@ REFUSED_CORRELATION = 0.3
 class SpendModel:
     """A fitted Gamma-Gamma: `fit` with p, q and gamma; `correlation` of order days and mean value of one.
 
-    `first`: mean value of a customer's first order day, with its standard error; None: as of any other.
+    `first`: mean value of a customer's first order day, with its standard error; None: as of any other. `scale`: what
+    is left of a later day's value: less refunds that are no part of the counts, and than customers who never pay.
     """
 
     fit: Fit
@@ -35,16 +36,17 @@ class SpendModel:
     correlation: float
     first: float | None = None
     first_error: float = 0.0
+    scale: float = 1.0
 
     @property
     def mean(self) -> float:
         """Return the mean value of a later order day over all customers, in the unit of the counts."""
-        return float(self._mean(self.fit.log_parameters))
+        return self.scale * float(self._mean(self.fit.log_parameters))
 
     @property
     def mean_error(self) -> float:
         """Return the standard error of the mean, by the delta method."""
-        return float(self.fit.delta_error(self._mean))
+        return self.scale * float(self.fit.delta_error(self._mean))
 
     @property
     def first_day(self) -> tuple[float, float]:
@@ -63,7 +65,7 @@ class SpendModel:
     def value_at(self, at: np.ndarray, n_days: np.ndarray, mean_value: np.ndarray) -> np.ndarray:
         """Return what `expected_value` does at other log parameters, (3,): for the error of what follows from it."""
         weight = self._own_weight(at, n_days)
-        return (1 - weight) * self._mean(at) + weight * mean_value
+        return self.scale * ((1 - weight) * self._mean(at) + weight * mean_value)
 
     @property
     def warning(self) -> str:

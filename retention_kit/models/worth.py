@@ -170,7 +170,7 @@ def predictions(
             known, weeks=weeks, yearly_rate=yearly_rate, clock=lambda passed: seasons.weeks(as_of_day, passed)
         ),
         value_base_minor=0.0 if spend is None else share * (1 - weight) * spend.mean,
-        own_weight=share * weight,
+        own_weight=0.0 if spend is None else share * weight * spend.scale,
     ).reset_index(drop=True)
 
 

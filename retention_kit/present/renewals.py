@@ -37,7 +37,8 @@ def in_short(
     """
     told = [_of_one(one, yearly_rate=yearly_rate) for one in forecasts]
     told += [badge_text(one) for one in forecasts]
-    unknown = renewal_counts.query("period == 'other' and holdouts_ago == 0")[["n_ended", "n_running"]].sum().sum()
+    other = renewal_counts.query("period == 'other' and holdouts_ago == 0")
+    unknown = other[["n_ended", "n_running", "n_leaving"]].sum().sum()
     if unknown >= min_cell:
         sentence = _("{n} subscriptions have no known period (week, month, quarter, year): they are left out.")
         told.append(sentence.format(n=formats.count(unknown)))
@@ -50,6 +51,9 @@ def badge_text(forecast: RenewalForecast) -> str:
     kind = _(_KINDS[forecast.period])
     if test is None:
         return f"{kind}: {beside(_('Not back-tested.'), worded(forecast.notes.get('test', '')))}"
+    if not test.is_told:
+        few = _("{kind}: the back-test is hidden: too few renewed, or did not, or came since.")
+        return few.format(kind=kind)
     inside = _(
         "{kind}, back-test: of the {n} with a renewal due in the {weeks} weeks held out, {forecast} were expected to "
         "renew until their end, and {actual} did ({error}; inside the 95% interval, {interval})."
@@ -150,25 +154,36 @@ def _of_one(forecast: RenewalForecast, *, yearly_rate: float) -> str:
         return beside(known, worded(forecast.notes["model"]))
     still, lower, upper = forecast.next_year
     ahead = _("Of those running, {still} are expected to be so a year from now (95% interval {interval}).")
-    worth = _("A new one is expected to bring {payments} payments in ten years, discounted by {rate} a year.")
+    most, (expected, least, greatest) = forecast.payments(yearly_rate=yearly_rate)
+    worth = _(
+        "A new one is expected to bring {payments} of its first {most} payments (95% interval {interval}; discounted "
+        "by {rate} a year)."
+    )
+    first, *ends = (formats.decimal(number, digits=1) for number in (expected, least, greatest))
     return beside(
         known,
         ahead.format(still=formats.count(still), interval=_counts_between(lower, upper)),
         worth.format(
-            payments=formats.decimal(forecast.lifetime(yearly_rate=yearly_rate), digits=1),
+            payments=first,
+            most=formats.count(most),
+            interval=formats.between(*ends),
             rate=formats.percent(yearly_rate, digits=0),
         ),
     )
 
 
 def _fitted_to(forecast: RenewalForecast, kind: str) -> str:
+    if forecast.n_others:
+        leans = _(
+            "{kind}: n {n}. Too few have ended here for a model of their own: what is expected of them leans on "
+            "{others} that ended in other markets, as far as markets may differ."
+        )
+        return leans.format(kind=kind, n=formats.count(forecast.n), others=formats.count(forecast.n_others))
     likelihoods = formats.enumerated(
         f"{name} {formats.decimal(value, digits=1)}" for name, value in sorted(forecast.laws.items())
     )
     told = _("{kind}: n {n}; log likelihood {likelihoods}. The BdW is used where it is better by more than chance.")
-    pooled = _("Too few have ended here for a model of their own: it is fitted to all markets together.")
-    told = told.format(kind=kind, n=formats.count(forecast.n), likelihoods=likelihoods)
-    return beside(told, pooled) if forecast.is_pooled else told
+    return told.format(kind=kind, n=formats.count(forecast.n), likelihoods=likelihoods)
 
 
 def _renewals(n: float) -> str:

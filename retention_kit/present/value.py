@@ -107,7 +107,7 @@ def _in_money(forecast: MarketForecast) -> str:
     """Return how the forecast did in money; nothing where it was not tried."""
     money, market = forecast.tested.money, forecast.market
     if money is None:
-        return ""
+        return worded(forecast.notes.get("money", ""))
     inside = _(
         "In money, {forecast} were expected and {actual} made ({error}; inside the 95% interval, {interval}); as much "
         "as in the period before is {last}."

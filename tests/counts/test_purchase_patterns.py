@@ -9,6 +9,7 @@ from retention_kit import counts, ingest
 from retention_kit.counts.patterns import purchase_counts, segment_counts, worth_counts
 from retention_kit.errors import DataError, UsageError
 from retention_kit.models import fit_spend
+from retention_kit.models.forecasts import _fitted_spend
 
 AS_OF = "2025-01-01"
 
@@ -95,9 +96,14 @@ def test_spend_after_the_first_day_is_that_of_plain_pandas_now_and_one_hold_out_
         spent = later[later["day"] < end].groupby("customer_id")["cents"].agg(["size", "sum"])
         expected = spent.groupby("size")["sum"].agg(["size", "sum"])
         found = tables["repeat_spend_counts"]
-        found = found[found["holdouts_ago"] == ago].groupby("n_days")
+        found = found[(found["holdouts_ago"] == ago) & (found["n_days"] > 0)].groupby("n_days")
         assert found["n_customers"].sum().tolist() == expected["size"].tolist()
         assert found["revenue_minor"].sum().tolist() == expected["sum"].tolist()
+    first = tables["repeat_spend_counts"].query("holdouts_ago == 0 and n_days == 0")
+    assert first["n_customers"].sum() == 2357
+    assert first["revenue_minor"].sum() == cents["cents"].sum() - later["cents"].sum()
+    before = later[later["day"] < 273]
+    assert tables["holdout_counts"]["before_repeat_minor"].sum() == before["cents"].sum()
     known = later[later["day"] < 273].groupby("customer_id")["cents"].agg(["size", "sum"])
     found = tables["holdout_counts"].groupby("frequency")["repeat_minor"].sum()
     assert found[found.index > 0].tolist() == known.groupby("size")["sum"].sum().tolist()
@@ -106,7 +112,7 @@ def test_spend_after_the_first_day_is_that_of_plain_pandas_now_and_one_hold_out_
 def test_the_model_of_spend_of_the_counts_is_that_of_the_paper(cdnow):
     """Fader & Hardie fit p 6.25, q 3.74, gamma 15.44 to the 946 repeat buyers; the counts bin means to two digits."""
     tables = purchase_counts(ingest.source("cdnow", files=cdnow[1]), as_of="1998-07-01", holdout_weeks=39).of("US")
-    spend = tables["repeat_spend_counts"].query("holdouts_ago == 1 and spend_bin > 0")
+    spend = tables["repeat_spend_counts"].query("holdouts_ago == 1 and n_days > 0 and spend_bin > 0")
     model = fit_spend(spend.rename(columns={"revenue_minor": "value"}))
     assert model.n_customers == 946
     assert list(model.fit.estimates.values()) == pytest.approx([6.25, 3.74, 1544], rel=0.003)
@@ -175,3 +181,30 @@ def test_a_hold_out_counted_with_all_else_is_the_same(denmark):
         pd.testing.assert_frame_equal(together.tables[name], alone.tables[name])
     with pytest.raises(UsageError, match=r"^A hold-out is a whole number of weeks, at least 1\.\n  found: 0"):
         counts.count(denmark, as_of=AS_OF, grains=["quarter"], holdout_weeks=0)
+
+
+def test_what_is_refunded_is_no_worth_whenever_refunds_count(tmp_path, monkeypatch):
+    """A fifth of every order came back a month later: by its own day, or lowering the order, it is the same worth."""
+    monkeypatch.setattr("retention_kit.counts.patterns.project_root", lambda: tmp_path)
+    random = np.random.default_rng(5)
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 10) for day in (3, 17)]
+    rows, firsts = [], []
+    for nth in range(80):
+        usual = random.gamma(4, 25)
+        for day in days[: 2 + nth % 9]:
+            amount = 5 * round(random.gamma(6, usual / 6) / 5 + 1)
+            firsts += [amount] if day == days[0] else []
+            refunded = f"{pd.Timestamp(day) + pd.Timedelta(days=30):%Y-%m-%d}T12:00:00Z"
+            rows.append(f"{len(rows)},c{nth},DK,{day}T12:00:00Z,{amount},DKK,{amount // 5},{refunded}")
+    header = "order_id,customer_id,market,ordered_at,amount,currency,refunded_amount,refunded_at"
+    folder = company.write(tmp_path / "shop", [])
+    (folder / "orders.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    found = {}
+    for policy in ("order", "processed"):
+        (folder / "source.toml").write_text(f'refund_policy = "{policy}"\n', encoding="utf-8")
+        source = ingest.source(str(folder / "source.toml"), files={"orders": str(folder / "orders.csv")})
+        tables = purchase_counts(source, as_of="2025-01-01", holdout_weeks=13).of("DK")
+        found[policy] = _fitted_spend(tables["spend_counts"], tables["repeat_spend_counts"])
+        assert found[policy].first_day[0] == pytest.approx(100 * 0.8 * np.mean(firsts), rel=0.002)
+    assert found["processed"].scale == pytest.approx(0.8, rel=0.002)
+    assert found["processed"].mean == pytest.approx(found["order"].mean, rel=0.01)

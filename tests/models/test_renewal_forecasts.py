@@ -67,33 +67,62 @@ def test_the_curve_ends_where_few_are_left(forecast):
 
 def table(rows: list[tuple], market: str = "DE") -> pd.DataFrame:
     columns = ["period", "holdouts_ago", "renewals", "ahead", "n_ended", "n_running", "n_kept"]
-    return pd.DataFrame(rows, columns=columns).assign(market=market)
+    return pd.DataFrame(rows, columns=columns).assign(market=market, n_leaving=0)
 
 
-def test_where_few_have_ended_all_markets_together_tell(counted, markets):
-    few = table([("month", 0, n, 0, 1, 4, 4) for n in range(1, 6)], market="NL")
-    (found,) = renewal_forecasts(pd.concat([counted[counted["market"] == "DE"], few]), market=markets["NL"], **FACTS)
-    assert found.is_pooled
-    assert (found.n_ended, found.n_running) == (5, 20)
+def test_where_few_have_ended_the_others_say_what_to_expect_and_its_own_weigh_more(counted, markets):
+    """A market that renews far more often than the others is not told it will not: its own renewals outweigh them."""
+    loyal = table([("month", 0, 2, 0, 10, 0, 0), ("month", 0, 12, 0, 2, 300, 300)], market="NL")
+    others = counted[counted["market"] == "DE"]
+    (found,) = renewal_forecasts(pd.concat([others, loyal]), market=markets["NL"], **FACTS)
+    (theirs,) = renewal_forecasts(others, market=markets["DE"], **FACTS)
+    assert found.n_others == theirs.n_ended - others.query("holdouts_ago == 0")["n_leaving"].sum()
+    assert (found.n_ended, found.n_running) == (12, 300)
     assert found.tested is None
-    assert "fitted to all markets together" in renewals.parameters([found]).text
+    assert found.next_year[1] > 0.85 * 300  # 12 of some 3,600 renewals were not made
+    width = [one.ahead["upper"].iloc[13] - one.ahead["lower"].iloc[13] for one in (found, theirs)]
+    assert width[0] > 0.02
+    assert "leans on" in renewals.parameters([found]).text
     assert "Not back-tested. Fewer than 30 subscriptions had a renewal due" in renewals.badge_text(found)
 
 
+def test_what_was_made_by_all_but_a_few_is_judged_and_not_told(markets):
+    rows = [("month", ago, n, 0, 16 - 2 * n, 0, 0) for ago in (0, 1) for n in range(1, 7)]
+    rows += [("month", 1, n, 6, 0, 40, 39) for n in (2, 5, 9, 14)] + [("month", 0, 9, 0, 0, 200, 200)]
+    (found,) = renewal_forecasts(table(rows, market="NL"), market=markets["NL"], **FACTS)
+    assert (found.tested.n, found.tested.actual) == (160, 156)
+    assert not found.tested.is_told
+    assert renewals.badge_text(found) == (
+        "Monthly subscriptions: the back-test is hidden: too few renewed, or did not, or came since."
+    )
+
+
 def test_where_few_have_ended_anywhere_there_is_no_model_and_the_page_says_so(markets):
-    few = table([("year", 0, 1, 0, 3, 40, 40), ("other", 0, 0, 0, 0, 12, 12), ("month", 0, 1, 0, 2, 3, 3)])
+    few = table([("year", 0, 1, 0, 13, 40, 40), ("other", 0, 0, 0, 0, 12, 12), ("month", 0, 1, 0, 4, 80, 80)])
     found = renewal_forecasts(few, market=markets["DE"], **FACTS)
-    assert [one.period for one in found] == ["year"]  # five monthly ones are too few to tell of
+    assert [one.period for one in found] == ["year"]  # four monthly ones that ended are too few to tell of
     assert found[0].model is None
     told = renewals.in_short(found, few, yearly_rate=0.1, min_cell=10).text
     assert told == (
-        "- Yearly subscriptions: 40 are running, 3 have ended. Fewer than 30 subscriptions have ended, too few for a "
+        "- Yearly subscriptions: 40 are running, 13 have ended. Fewer than 30 subscriptions have ended, too few for a "
         "model.\n- Yearly subscriptions: Not back-tested. Fewer than 30 subscriptions had a renewal due in the 26 "
         "weeks held out.\n"
         "- 12 subscriptions have no known period (week, month, quarter, year): they are left out."
     )
     assert "too few for a model" in renewals.parameters(found).text
-    assert found[0].lifetime(yearly_rate=0.1) is None
+    assert found[0].payments(yearly_rate=0.1) is None
+
+
+def test_the_first_payment_is_made_at_once_and_later_ones_are_worth_less(forecast):
+    most, (expected, lower, upper) = forecast.payments(yearly_rate=0.1)
+    assert most == len(forecast.ahead)
+    alpha, beta = forecast.model.fit.estimates.values()
+    stays, by_hand = 1.0, 0.0
+    for nth in range(most):
+        by_hand += stays / 1.1 ** (nth / 12)
+        stays *= (beta + nth) / (alpha + beta + nth)
+    assert expected == pytest.approx(by_hand)
+    assert lower < expected < upper
 
 
 def test_without_subscriptions_the_page_says_so(counted, markets):

@@ -36,12 +36,12 @@ def test_money_has_the_decimals_of_its_currency(currency, written):
 
 def test_large_amounts_are_written_in_whole_units():
     assert formats.whole_money(7308391.554, currency="GBP") == "£7,308,392"
-    assert formats.whole_money(-123456.7, currency="KWD") == "-KWD\u00a0123,457"
+    assert formats.whole_money(-123456.7, currency="KWD") == "−KWD\u00a0123,457"
 
 
 def test_percent_has_the_decimals_asked_for_and_money_may_be_negative():
     assert [formats.percent(0.0849, digits=digits) for digits in (0, 1, 2)] == ["8%", "8.5%", "8.49%"]
-    assert formats.money(-5, currency="EUR") == "-€5.00"
+    assert formats.money(-5, currency="EUR") == "−€5.00"
     assert formats.percent(1) == "100.0%"
 
 

@@ -142,7 +142,7 @@ def test_the_lead_calls_nothing_a_change_that_chance_may_have_made(denmark):
     calm = replace(changed(denmark, **same), reading=NO_CHANGE)
     assert lead(calm).startswith(
         f"In 2025-Q4 {then['customer_retention_rate']:.1%} of the active customers stayed. Against the year before "
-        "nothing changed beyond chance: the difference lies between -"
+        "nothing changed beyond chance: the difference lies between −"
     )
 
 

@@ -99,7 +99,7 @@ def test_the_twin_is_written_whole_where_a_file_is_named_and_nowhere_else(denmar
     ("unit", "number", "written"),
     [
         ("share", 0.6069, "60.7%"),
-        ("ratio", -0.25, "-25.0%"),
+        ("ratio", -0.25, "−25.0%"),
         ("customers", 3920, "3,920"),
         ("years", 0.6667, "0.7 years"),
         ("currency per order", 439.0479, "DKK\u00a0439.05"),
