@@ -237,7 +237,8 @@ def _tested(
         return None
     forecast, lower, upper = models[-1].still_renewing(due["renewals"], due["ahead"], due["n_running"])
     was_due = float(due_before["n_running"].sum())
-    came_since = int(now["n_running"].sum()) - int(here["n_kept"].sum())  # which is running now, less who stayed
+    stays = now["n_running"] + now["n_leaving"]
+    came_since = int(stays.sum()) - int(here["n_kept"].sum())  # who is here now, less who was then and stayed
     return RenewalTest(
         weeks=weeks,
         n=n,
