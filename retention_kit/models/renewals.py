@@ -52,7 +52,11 @@ class RenewalTest:
     @property
     def error(self) -> float:
         """Return how far the forecast is off, over what was made; below 0 where it is too low."""
-        return (self.forecast - self.actual) / max(self.actual, 1)
+        return self.off(self.forecast)
+
+    def off(self, forecast: float) -> float:
+        """Return how far any forecast is off, over what was made; over one where nobody renewed."""
+        return (forecast - self.actual) / max(self.actual, 1)
 
     @property
     def covered(self) -> bool:
@@ -63,7 +67,7 @@ class RenewalTest:
     def naive_error(self) -> float:
         """Return the smaller error of the two naive forecasts, over what was made."""
         naive = [self.steady] if self.last_period is None else [self.steady, self.last_period]
-        return min(((forecast - self.actual) / max(self.actual, 1) for forecast in naive), key=abs)
+        return min((self.off(forecast) for forecast in naive), key=abs)
 
     @property
     def holds(self) -> bool:

@@ -71,12 +71,12 @@ def badge_text(forecast: RenewalForecast) -> str:
         error=_signed(test.error),
         interval=_counts_between(test.lower, test.upper),
     )
-    steady = _signed(test.steady / test.actual - 1)
+    steady = _signed(test.off(test.steady))
     if test.last_period is None:
         naive = _("Naive forecast: one constant churn rate, {steady}.").format(steady=steady)
     else:
         naive = _("Naive forecasts: one constant churn rate, {steady}; as in the hold-out before, {last}.").format(
-            steady=steady, last=_signed(test.last_period / test.actual - 1)
+            steady=steady, last=_signed(test.off(test.last_period))
         )
     if not test.holds:
         verdict = _("The forecast is withheld: a naive one was nearer.")

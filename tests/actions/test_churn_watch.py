@@ -62,7 +62,7 @@ def test_on_the_sample_the_risk_is_better_than_silence_and_can_be_taken_at_its_w
         assert 0.8 < found.slope < 1.2, market
 
 
-@pytest.mark.parametrize("name", ["master", "sample"])
+@pytest.mark.parametrize("name", [pytest.param("master", marks=pytest.mark.slow), "sample"])
 def test_on_cdnow_the_risk_is_better_than_silence_and_its_slope_is_right(shared, name):
     source = ingest.source("cdnow", files={"orders": str(shared / "data" / f"cdnow_{name}.parquet")})
     split = {"as_of": "1998-07-01", "holdout_weeks": 39}  # from 1 October 1997 on all is held out

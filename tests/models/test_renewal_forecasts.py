@@ -97,6 +97,14 @@ def test_what_was_made_by_all_but_a_few_is_judged_and_not_told(markets):
     )
 
 
+def test_where_nobody_renewed_the_back_test_says_so(markets):
+    rows = [("month", ago, n, 0, 16 - 2 * n, 0, 0) for ago in (0, 1) for n in range(1, 7)]
+    rows += [("month", 1, n, 6, 0, 40, 0) for n in (2, 5, 9, 14)] + [("month", 0, 9, 0, 0, 200, 200)]
+    (found,) = renewal_forecasts(table(rows, market="NL"), market=markets["NL"], **FACTS)
+    assert (found.tested.actual, found.tested.is_told) == (0, True)
+    assert " and 0 did (+" in renewals.badge_text(found)
+
+
 def test_where_few_have_ended_anywhere_there_is_no_model_and_the_page_says_so(markets):
     few = table([("year", 0, 1, 0, 13, 40, 40), ("other", 0, 0, 0, 0, 12, 12), ("month", 0, 1, 0, 4, 80, 80)])
     found = renewal_forecasts(few, market=markets["DE"], **FACTS)

@@ -16,7 +16,10 @@ from click.testing import CliRunner
 from retention_kit import counts, ingest, metrics
 from retention_kit.cli import main
 
-pytestmark = pytest.mark.xdist_group("hidden_back")  # reports are made once, not once by each worker
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("hidden_back"),
+]  # reports are made once, not once by each worker
 
 MIN_CELL = 10
 FACTS = {"as_of": company.AS_OF, "grain": "month", "base_grain": "quarter"}

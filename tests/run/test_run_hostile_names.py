@@ -14,7 +14,10 @@ from retention_kit.cli import main
 from retention_kit.config import project_root
 from retention_kit.run import Run, export, run_reports
 
-pytestmark = pytest.mark.xdist_group("hostile_names")  # reports are made once, not once by each worker
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("hostile_names"),
+]  # reports are made once, not once by each worker
 
 NAMES = ["<script>document.title = 'taken'</script>", "$x_1$", "=cmd|' /C calc'!A0", "../../etc/passwd", "N" * 1000,
          "\u202egnihtyna\u2066", '" onload="alert(1)', "{{ 7 * 7 }} {name} %s"]  # fmt: skip
