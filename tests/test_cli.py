@@ -467,6 +467,7 @@ def with_notebooks(shop: Path) -> Path:
     return shop
 
 
+@pytest.mark.slow
 def test_a_report_of_all_markets_lies_beside_those_of_each(with_notebooks, tmp_path):
     shop, out = with_notebooks, tmp_path / "reports"
     result = called("report", "--data", str(shop), *AS_OF, "--out", str(out), "--workers", "2")
@@ -482,6 +483,7 @@ def test_a_report_of_all_markets_lies_beside_those_of_each(with_notebooks, tmp_p
     assert "1 of 1 reports are there" in again.output
 
 
+@pytest.mark.slow
 def test_the_report_of_all_markets_can_be_asked_for_alone(with_notebooks, tmp_path):
     shop, out = with_notebooks, tmp_path / "reports"
     asked = ["report", "--data", str(shop), *AS_OF, "--out", str(out), "--market", "ALL"]

@@ -450,6 +450,7 @@ def test_a_folder_for_temporary_files_with_a_long_name_is_no_obstacle(small, tmp
     assert not list(deep.iterdir())
 
 
+@pytest.mark.slow
 def test_sigterm_and_ctrl_c_end_everything(small, tmp_path, temporary, notebook_file):
     endless = notebook_file(["import time", "while True: time.sleep(1)"], parameters=PARAMETERS, name="endless.ipynb")
     call = tmp_path / "call.py"
