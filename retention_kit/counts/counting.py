@@ -322,8 +322,8 @@ def counts_in(
 ) -> dict[str, pd.DataFrame]:
     """Return the counts tables of all markets and the group, from the typed tables that an engine holds."""
     for table in tables:
-        if table not in (*COUNTS_TABLES, *FURTHER_TABLES):
-            raise unknown_name("counts table", table, (*COUNTS_TABLES, *FURTHER_TABLES))
+        if table not in (known := (*COUNTS_TABLES, *FURTHER_TABLES)):
+            raise unknown_name("counts table", table, known)
     if holdout_weeks is not None:
         prelude.hold_out(engine, holdout_weeks)
         prelude.load_bins(engine)

@@ -1,7 +1,8 @@
 -- customer_totals: each customer's whole history before as_of, and its last twelve months; shared, never collected.
 -- In:  order_days, markets.
 -- Out: one row per market and customer: first_day, last_day: of his kept orders; n_orders, n_order_days;
---      gross_minor, refunded_minor; later_minor, net, of his order days after the first; year_…: the same of the twelve months before as_of.
+--      gross_minor, refunded_minor; later_minor, net, of his order days after the first; year_…: the same of the twelve months
+--      before as_of.
 WITH entries AS (
     SELECT
         o.market, o.customer, o.covered_day, o.n_orders, o.new_day, o.gross_minor, o.refunded_minor,

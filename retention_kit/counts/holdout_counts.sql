@@ -4,8 +4,8 @@
 -- Out: one row per market, unit_days, frequency, recency and age, as in rfm_counts, but of the day holdout_days before as_of;
 --      n_customers, who had ordered before it; repeat_minor: what for on their order days after the first, net; of the holdout_days
 --      before it n_before: their repeat order days, n_active_before: how many of them ordered, first orders too, before_minor: what
---      for, net, before_repeat_minor: of it, on days after their first; of the holdout_days after it n_later: their order days, n_active: how many of them ordered, later_minor: what for,
---      net; minor units.
+--      for, net, before_repeat_minor: of it, on days after their first; of the holdout_days after it n_later: their order days,
+--      n_active: how many of them ordered, later_minor: what for, net; minor units.
 WITH days AS (
     SELECT
         o.market, o.customer, o.day, o.nth_day, o.day_before, o.new_day, o.gross_minor - o.refunded_minor AS revenue_minor,

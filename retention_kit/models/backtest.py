@@ -11,6 +11,7 @@ import pandas as pd
 
 from retention_kit.errors import MetricError
 from retention_kit.messages import Message
+from retention_kit.models.judging import Judged
 from retention_kit.models.money import MoneyTest
 from retention_kit.models.patterns import patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases
@@ -23,7 +24,7 @@ LEAST_LATER = 30
 
 
 @dataclass(frozen=True)
-class BackTest:
+class BackTest(Judged):
     """A forecast of order days in a hold-out, what was made of them, and what two naive forecasts said.
 
     `last_period`: the same customers order as often again as in the period as long before. `steady_ratio`: every
@@ -48,32 +49,16 @@ class BackTest:
     money: MoneyTest | None = None
 
     @property
-    def error(self) -> float:
-        """Return how far the forecast is off, over what was made; below 0 where it is too low."""
-        return self.forecast / self.actual - 1
-
-    @property
     def tracked_error(self) -> float:
         """Return how far all repeat orders since the first one are off, over what was made."""
         return self.tracked / self.tracked_actual - 1 if self.tracked_actual else 0.0
 
-    @property
-    def naive_error(self) -> float:
-        """Return the smaller error of the two naive forecasts, over what was made."""
-        errors = [self.last_period / self.actual - 1]
-        errors += [self.steady_ratio - 1] if self.steady_ratio is not None else []
-        return min(errors, key=abs)
+    def _naive_errors(self) -> list[float]:
+        of_money = [] if self.steady_ratio is None else [self.steady_ratio - 1]
+        return [self.off(self.last_period), *of_money]
 
-    @property
-    def covered(self) -> bool:
-        """Tell whether what was made lies in the interval of the forecast."""
-        return self.lower <= self.actual <= self.upper
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether the forecast may be shown: no naive one is nearer by more than chance, that of the count."""
-        chance = 1.96 / np.sqrt(self.actual)
-        return abs(self.error) <= abs(self.naive_error) + chance
+    def _by_chance(self) -> float:
+        return 1 / np.sqrt(self.actual)
 
 
 def back_test(

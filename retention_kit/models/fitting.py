@@ -65,6 +65,15 @@ class Fit:
         slopes = np.stack([(np.asarray(quantity(at + s)) - np.asarray(quantity(at - s))) / (2 * step) for s in shifts])
         return np.sqrt(np.maximum(np.einsum("i...,ij,j...->...", slopes, self.covariance, slopes), 0))
 
+    def log_interval(
+        self, quantity: Callable[[np.ndarray], np.ndarray], *, conf_level: float = CONF_LEVEL
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return a quantity above 0 with its interval, symmetric in its logarithm, by the delta method."""
+        value = quantity(self.log_parameters)
+        error = self.delta_error(lambda at: np.log(np.maximum(quantity(at), 1e-300)))
+        reach = norm.ppf((1 + conf_level) / 2) * np.where(value > 0, error, 0.0)
+        return value, value * np.exp(-reach), value * np.exp(reach)
+
 
 @dataclass(frozen=True)
 class Prior:
@@ -85,7 +94,13 @@ class Prior:
 
 
 def maximum_likelihood(
-    likelihood: Likelihood, *, names: Sequence[str], starts: Sequence[Sequence[float]], what: str, to_try: str
+    likelihood: Likelihood,
+    *,
+    names: Sequence[str],
+    starts: Sequence[Sequence[float]],
+    what: str,
+    to_try: str,
+    prior: Prior | None = None,
 ) -> Fit:
     """Return the fit with the greatest likelihood that is reached from the best of the starts.
 
@@ -97,11 +112,14 @@ def maximum_likelihood(
         ends where it comes near the first from below: it is the same summit.
     what : what is fitted, as an error calls it.
     to_try : what an error proposes.
+    prior : what is known beforehand; then its mean and the first of the starts are begun at.
 
     Raises
     ------
     MetricError : no climb ended at a maximum, or it is too flat to tell the parameters from each other.
     """
+    if prior is not None:
+        likelihood, starts = prior.added_to(likelihood), [np.exp(prior.mean), *starts[:1]]
     begun = sorted((_Climb(likelihood, at) for at in np.log(np.asarray(starts, dtype=float))), key=lambda c: -c.value)
     for nth, climb in enumerate(begun[:_N_CLIMBS]):
         climb.settles(_ROUGHLY, beside=begun[:nth])

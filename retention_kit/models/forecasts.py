@@ -11,7 +11,7 @@ import pandas as pd
 
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
-from retention_kit.messages import Message, Number
+from retention_kit.messages import Message
 from retention_kit.models.backtest import LEAST_LATER, BackTest, back_test, back_tested_models
 from retention_kit.models.laws import LAWS
 from retention_kit.models.money import MoneyTest, back_test_money
@@ -56,8 +56,7 @@ class MarketForecast:
                 "({naive} beside {error}).",
                 market=self.market.name,
                 weeks=self.tested.weeks,
-                naive=Number(self.tested.naive_error, is_share=True, is_signed=True),
-                error=Number(self.tested.error, is_share=True, is_signed=True),
+                **self.tested.errors_told(),
             )
         return ""
 

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from retention_kit.errors import MetricError
 from retention_kit.messages import N_
 from retention_kit.models.fitting import CONF_LEVEL
+from retention_kit.models.judging import Judged
 from retention_kit.models.patterns import Patterns, patterns
 from retention_kit.models.purchases import PurchaseModel
 from retention_kit.models.seasons import Seasons
@@ -19,7 +20,7 @@ from retention_kit.models.spend import SpendModel
 
 
 @dataclass(frozen=True)
-class MoneyTest:
+class MoneyTest(Judged):
     """A forecast of net revenue in a hold-out, what was made of it, and what two naive forecasts said; minor units.
 
     `chance`: the standard deviation of what is made if the model is true. `last_period`: as much as on the order days
@@ -35,26 +36,12 @@ class MoneyTest:
     last_period: int
     steady: float | None
 
-    @property
-    def error(self) -> float:
-        """Return how far the forecast is off, over what was made; below 0 where it is too low."""
-        return self.forecast / self.actual - 1
-
-    @property
-    def naive_error(self) -> float:
-        """Return the smaller error of the two naive forecasts, over what was made."""
+    def _naive_errors(self) -> list[float]:
         naive = [self.last_period] if self.steady is None else [self.last_period, self.steady]
-        return min((forecast / self.actual - 1 for forecast in naive), key=abs)
+        return [self.off(forecast) for forecast in naive]
 
-    @property
-    def covered(self) -> bool:
-        """Tell whether what was made lies in the interval of the forecast."""
-        return self.lower <= self.actual <= self.upper
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether worth may be shown: no naive forecast is nearer by more than chance."""
-        return abs(self.error) <= abs(self.naive_error) + 1.96 * self.chance / self.actual
+    def _by_chance(self) -> float:
+        return self.chance / self.actual
 
 
 def back_test_money(
@@ -95,10 +82,11 @@ def back_test_money(
         return model.law.expected_later(np.exp(at), known, ahead)[0] * known.n
 
     expected, value = orders(model.fit.log_parameters), spend.expected_value(n_days, own)
+    facts = {"n_days": n_days, "own": own, "expected": expected / known.n, "weeks": float(ahead[0]), "seed": seed}
     forecast = float((expected * value).sum())
     of_orders = float(model.fit.delta_error(lambda at: (orders(at) * value).sum()))
     of_value = float(spend.fit.delta_error(lambda at: (expected * spend.value_at(at, n_days, own)).sum()))
-    chance = _chance(known, spend_counts, model, spend, n_days=n_days, own=own, weeks=float(ahead[0]), seed=seed)
+    chance = _chance(known, spend_counts, model, spend, **facts)
     reach = norm.ppf((1 + conf_level) / 2) * float(np.sqrt(of_orders**2 + of_value**2 + chance**2))
     n_active, of_all = int(rows["n_active_before"].sum()), float(rows["before_minor"].sum())
     return MoneyTest(
@@ -120,6 +108,7 @@ def _chance(
     *,
     n_days: np.ndarray,
     own: np.ndarray,
+    expected: np.ndarray,
     weeks: float,
     seed: int,
 ) -> float:
@@ -134,8 +123,8 @@ def _chance(
     p, q, gamma = spend.fit.estimates.values()
     rate = random.gamma(p * days + q) / (gamma + days * mean)
     spent = spend.scale * np.where(orders > 0, random.gamma(p * np.maximum(orders, 1)) / rate, 0.0)
-    expected = model.expected_orders(known, weeks=weeks)[drawn] * spend.expected_value(days, mean)
-    return float(np.sqrt(((spent - expected) ** 2).mean() * known.n_customers))
+    foretold = expected[drawn] * spend.expected_value(days, mean)
+    return float(np.sqrt(((spent - foretold) ** 2).mean() * known.n_customers))
 
 
 def _spread(spend_counts: pd.DataFrame, days: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from retention_kit.config import Market
 from retention_kit.errors import MetricError
-from retention_kit.messages import N_, Message, Number
+from retention_kit.messages import N_, Message
 from retention_kit.models.fitting import CONF_LEVEL
 from retention_kit.models.forecasts import MarketForecast
 from retention_kit.models.worth import (
@@ -141,8 +141,7 @@ def outlook(
             "({naive} beside {error}).",
             market=market.name,
             weeks=forecast.tested.weeks,
-            naive=Number(in_test.naive_error, is_share=True, is_signed=True),
-            error=Number(in_test.error, is_share=True, is_signed=True),
+            **in_test.errors_told(),
         )
     elif spend is None:
         notes["worth"] = notes["payback"] = forecast.notes["spend"]

@@ -60,7 +60,7 @@ class PurchaseModel:
         (n_weeks, 4): `weeks`, `repeat_orders`, `lower`, `upper`, by the delta method, above 0.
         """
         weeks = np.atleast_1d(np.asarray(weeks, dtype=float))
-        columns = self._log_interval(lambda at: self.law.expected(np.exp(at), weeks), conf_level=conf_level)
+        columns = self.fit.log_interval(lambda at: self.law.expected(np.exp(at), weeks), conf_level=conf_level)
         return pd.DataFrame(dict(zip(["weeks", "repeat_orders", "lower", "upper"], [weeks, *columns], strict=True)))
 
     def activity(self, periods: Sequence[tuple[float, float]], *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
@@ -159,7 +159,7 @@ class PurchaseModel:
             found = self._discounted(at, patterns, weeks=_positive(weeks), yearly_rate=yearly_rate)
             return np.array([(found * share).sum()])
 
-        value, lower, upper = (float(column[0]) for column in self._log_interval(mean, conf_level=conf_level))
+        value, lower, upper = (float(column[0]) for column in self.fit.log_interval(mean, conf_level=conf_level))
         error = np.log(upper / value) / norm.ppf((1 + conf_level) / 2) if value > 0 else 0.0
         return value, lower, upper, float(error)
 
@@ -204,13 +204,6 @@ class PurchaseModel:
         squares = np.bincount(which[drawn], weights=(orders - expected) ** 2, minlength=n_groups)
         return squares * patterns.n_customers / len(drawn)
 
-    def _log_interval(self, quantity, *, conf_level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return a quantity above 0 with its interval, symmetric in its logarithm, by the delta method."""
-        value = quantity(self.fit.log_parameters)
-        error = self.fit.delta_error(lambda at: np.log(np.maximum(quantity(at), 1e-300)))
-        reach = norm.ppf((1 + conf_level) / 2) * np.where(value > 0, error, 0.0)
-        return value, value * np.exp(-reach), value * np.exp(reach)
-
 
 def fit_purchases(
     patterns: Patterns, *, name: str, law: str = DEFAULT_LAW, prior: Prior | None = None
@@ -239,13 +232,11 @@ def fit_purchases(
             found=f"{told(patterns.n_customers)} customers; {LEAST_REPEAT_BUYERS} repeat buyers are needed",
             to_try="fit the markets together (models.pooled_purchases), or wait",
         )
-    likelihood, starts = chosen.likelihood(patterns), chosen.starts(patterns)
-    if prior is not None:
-        likelihood, starts = prior.added_to(likelihood), [np.exp(prior.mean), *starts[:1]]
     fit = maximum_likelihood(
-        likelihood,
+        chosen.likelihood(patterns),
         names=chosen.parameters,
-        starts=starts,
+        starts=chosen.starts(patterns),
+        prior=prior,
         what=f"{name}: {chosen.name}",
         to_try="another law, more customers, or the markets together (models.pooled_purchases)",
     )

@@ -16,6 +16,7 @@ from retention_kit.errors import MetricError
 from retention_kit.messages import N_, Message
 from retention_kit.metrics.survival import kaplan_meier
 from retention_kit.models.fitting import CONF_LEVEL, Prior
+from retention_kit.models.judging import Judged
 from retention_kit.models.sbg import BetaDiscreteWeibull, ShiftedBetaGeometric, fit_bdw, fit_sbg
 
 LEAST_ENDED = 30
@@ -28,11 +29,12 @@ _LONGEST_AHEAD = 3
 """Years that the curve is drawn ahead, at the most."""
 _BETWEEN = 0.7
 """Spread of log parameters between markets, taken for granted: of 95 % within a factor of four either way."""
+_EVERYBODY = ["n_ended", "n_running", "n_leaving"]
 _CURVE = ["duration", "n_at_risk", "survival", "lower", "upper"]
 
 
 @dataclass(frozen=True)
-class RenewalTest:
+class RenewalTest(Judged):
     """A forecast of how many subscriptions would renew all through a hold-out, and how many did.
 
     `n` had a renewal due in it. `last_period`: as many as of those in the hold-out before, by their share; `steady`:
@@ -49,32 +51,13 @@ class RenewalTest:
     steady: float
     is_told: bool
 
-    @property
-    def error(self) -> float:
-        """Return how far the forecast is off, over what was made; below 0 where it is too low."""
-        return self.off(self.forecast)
-
-    def off(self, forecast: float) -> float:
-        """Return how far any forecast is off, over what was made; over one where nobody renewed."""
-        return (forecast - self.actual) / max(self.actual, 1)
-
-    @property
-    def covered(self) -> bool:
-        """Tell whether what was made lies in the interval of the forecast."""
-        return self.lower <= self.actual <= self.upper
-
-    @property
-    def naive_error(self) -> float:
-        """Return the smaller error of the two naive forecasts, over what was made."""
+    def _naive_errors(self) -> list[float]:
         naive = [self.steady] if self.last_period is None else [self.steady, self.last_period]
-        return min((self.off(forecast) for forecast in naive), key=abs)
+        return [self.off(forecast) for forecast in naive]
 
-    @property
-    def holds(self) -> bool:
-        """Tell whether the forecast may be shown: no naive one is nearer by more than chance, that of the count."""
+    def _by_chance(self) -> float:
         share = (self.actual + 1) / (self.n + 2)  # of all or nobody too there is chance
-        chance = 1.96 * np.sqrt(self.n * share * (1 - share)) / max(self.actual, 1)
-        return abs(self.error) <= abs(self.naive_error) + chance
+        return np.sqrt(self.n * share * (1 - share)) / max(self.actual, 1)
 
 
 @dataclass(frozen=True)
@@ -137,7 +120,7 @@ def renewal_forecasts(
     """
     of_periods = renewal_counts[renewal_counts["period"].isin(PER_YEAR)]
     now = of_periods[(of_periods["market"] == market.code) & (of_periods["holdouts_ago"] == 0)]
-    sold = now.groupby("period")[["n_ended", "n_running", "n_leaving"]].sum()
+    sold = now.groupby("period")[_EVERYBODY].sum()
     parts = pd.DataFrame({"ended": sold["n_ended"] + sold["n_leaving"], "running": sold["n_running"]})
     enough = ((parts == 0) | (parts >= min_cell)).all(axis=1) & (parts.sum(axis=1) >= min_cell)
     return [
@@ -186,7 +169,7 @@ def _forecast(counts: pd.DataFrame, market: Market, holdout_weeks: int, min_cell
 
 def _life_table(counts: pd.DataFrame) -> pd.DataFrame:
     """Return who ended at each renewal, and who is known to have made it and no more."""
-    sums = counts.groupby("renewals", as_index=False)[["n_ended", "n_running", "n_leaving"]].sum()
+    sums = counts.groupby("renewals", as_index=False)[_EVERYBODY].sum()
     return sums.assign(n_running=sums["n_running"] + sums["n_leaving"]).rename(columns={"renewals": "duration"})
 
 
@@ -258,5 +241,5 @@ def _tested(
 
 def _steady(counts: pd.DataFrame) -> float:
     """Return the share of all renewals that came due which were made: one chance for everybody at any age."""
-    n_due = float((counts["renewals"] * counts[["n_ended", "n_running", "n_leaving"]].sum(axis=1)).sum())
+    n_due = float((counts["renewals"] * counts[_EVERYBODY].sum(axis=1)).sum())
     return 1 - float(counts["n_ended"].sum()) / n_due if n_due else 1.0

@@ -93,12 +93,10 @@ class _Renewal:
         nth = np.arange(n, dtype=float)
         worth = (1 + yearly_rate) ** (-nth / renewals_per_year)
 
-        def log_sum(at: np.ndarray) -> np.ndarray:
-            return np.log((np.exp(self._log_survival(at, nth)) * worth).sum())
+        def made(at: np.ndarray) -> np.ndarray:
+            return (np.exp(self._log_survival(at, nth)) * worth).sum()
 
-        level, error = float(log_sum(self.fit.log_parameters)), float(self.fit.delta_error(log_sum))
-        reach = norm.ppf((1 + conf_level) / 2) * error
-        return tuple(float(np.exp(end)) for end in (level, level - reach, level + reach))
+        return tuple(float(end) for end in self.fit.log_interval(made, conf_level=conf_level))
 
     def residual_lifetime(self, *, renewals: int, yearly_rate: float) -> float:
         """Return the expected renewals still to come, the next one at once, of who has renewed so often (DERL).
@@ -194,14 +192,12 @@ def _fitted(lifetime_counts: pd.DataFrame, names: tuple[str, ...], *, what: str,
         )
     if n_ended.sum() == 0 and prior is None:
         raise MetricError("Nobody has ended: there is no rate to learn from.", to_try="wait, or pool markets")
-    starts = [start[: len(names)] for start in ([1.0, 1.0, 1.0], [0.5, 4.0, 1.0], [5.0, 20.0, 1.0], [0.3, 2.0, 1.5])]
-    likelihood = _likelihood(duration, n_ended, n_running)
-    if prior is not None:
-        likelihood, starts = prior.added_to(likelihood), [np.exp(prior.mean), *starts[:1]]
+    starts = [[1.0, 1.0, 1.0], [0.5, 4.0, 1.0], [5.0, 20.0, 1.0], [0.3, 2.0, 1.5]]
     return maximum_likelihood(
-        likelihood,
+        _likelihood(duration, n_ended, n_running),
         names=names,
-        starts=starts,
+        starts=[start[: len(names)] for start in starts],
+        prior=prior,
         what=what,
         to_try="more durations, or pool markets",
     )

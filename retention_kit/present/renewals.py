@@ -13,7 +13,7 @@ from retention_kit.present.actions import listed
 from retention_kit.present.figures import _SHARE, _from_zero, _nothing, _told, panels, point_told
 from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.tables import Shown, table
-from retention_kit.present.value import _absent, _counts_between, _signed
+from retention_kit.present.value import _absent, _counts_between, _signed, _verdict
 from retention_kit.present.words import beside
 
 _KINDS = {
@@ -78,13 +78,7 @@ def badge_text(forecast: RenewalForecast) -> str:
         naive = _("Naive forecasts: one constant churn rate, {steady}; as in the hold-out before, {last}.").format(
             steady=steady, last=_signed(test.off(test.last_period))
         )
-    if not test.holds:
-        verdict = _("The forecast is withheld: a naive one was nearer.")
-    elif abs(test.error) > abs(test.naive_error):
-        verdict = _("A naive one was nearer, by no more than chance.")
-    else:
-        verdict = _("The naive ones were farther off.")
-    return beside(told, naive, verdict)
+    return beside(told, naive, _verdict(test))
 
 
 def parameters(forecasts: Sequence[RenewalForecast]) -> Shown:

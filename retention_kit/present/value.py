@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.suppression import hide_small
-from retention_kit.models import LAWS, MarketForecast, Outlook, concentration, payback_month, segments
+from retention_kit.models import LAWS, Judged, MarketForecast, Outlook, concentration, payback_month, segments
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines
 from retention_kit.present.figures import (
@@ -67,12 +67,6 @@ def badge_text(forecast: MarketForecast) -> str:
     test = forecast.tested
     if test is None:
         return beside(_("Not back-tested."), worded(forecast.notes.get("test", "")))
-    if not test.holds:
-        verdict = _("The forecast is withheld: a naive one was nearer.")
-    elif abs(test.error) > abs(test.naive_error):
-        verdict = _("A naive one was nearer, by no more than chance.")
-    else:
-        verdict = _("The naive ones were farther off.")
     inside = _(
         "Back-test: fitted to what was known on {day}, the forecast was {forecast} orders of {n} customers in the "
         "{weeks} weeks after; {actual} were made ({error}; inside the 95% interval, {interval})."
@@ -91,8 +85,7 @@ def badge_text(forecast: MarketForecast) -> str:
         interval=_counts_between(test.lower, test.upper),
     )
     tracked = _("All repeat orders since the first one: {error}.").format(error=_signed(test.tracked_error))
-    in_money = _in_money(forecast)
-    last = _signed(test.last_period / test.actual - 1)
+    last = _signed(test.off(test.last_period))
     if test.steady_ratio is None:
         naive = _("Naive forecasts: as many as in the period before, {error}.").format(error=last)
     else:
@@ -100,7 +93,16 @@ def badge_text(forecast: MarketForecast) -> str:
             "Naive forecasts: as many as in the period before, {error}; order value × frequency × time of everybody, "
             "{ratio} times the revenue made."
         ).format(error=last, ratio=formats.decimal(test.steady_ratio, digits=1))
-    return beside(told, tracked, in_money, naive, verdict)
+    return beside(told, tracked, _in_money(forecast), naive, _verdict(test))
+
+
+def _verdict(test: Judged) -> str:
+    """Return whether the forecast may be believed, beside naive ones."""
+    if not test.holds:
+        return _("The forecast is withheld: a naive one was nearer.")
+    if abs(test.error) > abs(test.naive_error):
+        return _("A naive one was nearer, by no more than chance.")
+    return _("The naive ones were farther off.")
 
 
 def _in_money(forecast: MarketForecast) -> str:
@@ -125,7 +127,7 @@ def _in_money(forecast: MarketForecast) -> str:
         actual=amount(money.actual),
         error=_signed(money.error),
         interval=formats.between(amount(money.lower), amount(money.upper)),
-        last=_signed(money.last_period / money.actual - 1),
+        last=_signed(money.off(money.last_period)),
     )
 
 

@@ -63,6 +63,11 @@ ONE_OF_EACH_COHORT = Log(
 """The cohort of March in his second market has nobody who is of that cohort in the group."""
 
 
+def assert_agreed(engine, log: Log) -> None:
+    counted = rows_of(counted_in(engine, log, list(COLUMNS)))
+    assert comparable(counted, log) == comparable(expected(log), log)
+
+
 @logs_every_day(10)
 @example(LONG_THEN_SHORT)
 @example(REFUNDED_ELSEWHERE)
@@ -71,16 +76,14 @@ ONE_OF_EACH_COHORT = Log(
 @example(ONE_OF_EACH_COHORT)
 @given(random_logs())
 def test_the_engine_agrees_with_the_oracle_on_random_logs(duckdb_engine, log):
-    counted = rows_of(counted_in(duckdb_engine, log, list(COLUMNS)))
-    assert comparable(counted, log) == comparable(expected(log), log)
+    assert_agreed(duckdb_engine, log)
 
 
 @pytest.mark.slow
 @logs_every_day(60)
 @given(random_logs())
 def test_the_engine_agrees_with_the_oracle_on_more_random_logs(duckdb_engine, log):
-    counted = rows_of(counted_in(duckdb_engine, log, list(COLUMNS)))
-    assert comparable(counted, log) == comparable(expected(log), log)
+    assert_agreed(duckdb_engine, log)
 
 
 @pytest.mark.xdist_group("counted_logs")
