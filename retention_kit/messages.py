@@ -56,6 +56,10 @@ class Period(str):
     """A period, such as 2024-Q1, as a fact of a message or by itself: written as the language writes it."""
 
 
+class Verbatim(str):
+    """A text of the data, or one that is in the reader's language already: shown as it is."""
+
+
 class Listed(str):
     """Messages one after another, as a fact of a message: A, B, C."""
 

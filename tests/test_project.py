@@ -14,7 +14,6 @@ from retention_kit.present.tables import metric_table
 ROOT = project_root()
 CONDA_NAMES = {
     "duckdb": "python-duckdb",
-    "great-tables": "great_tables",
     "matplotlib": "matplotlib-base",
     "nbconvert": "nbconvert-core",
     "seaborn": "seaborn-base",

@@ -2,16 +2,17 @@
 
 import numpy as np
 import pandas as pd
-from markupsafe import escape
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from retention_kit.actions import Intention, Judged, Trial
+from retention_kit.messages import Message, Verbatim
 from retention_kit.metrics.intervals import wilson
 from retention_kit.present import formats
+from retention_kit.present.blocks import Block, listed
 from retention_kit.present.figures import days_told, panels
 from retention_kit.present.languages import N_, _, worded
-from retention_kit.present.tables import Shown, table
+from retention_kit.table import Column, Role, Table, hidden_rows, interval, words
 
 _POINTS = FuncFormatter(lambda share, _at: formats.decimal(share * 100, digits=0))
 
@@ -21,16 +22,13 @@ _OUTCOMES = {
     "orders per customer": N_("orders per customer"),
     "revenue per customer": N_("revenue per customer"),
 }
+_UNITS = {"money": "currency"}
+"""Units of outcomes by the words of headlines' units."""
+_INTERVAL = interval(N_("95% interval"), Role.SHARE)
 _BY = {"market": N_("Market"), "language": N_("Language")}
 
 
-def listed(sentences: list[str]) -> Shown:
-    """Return sentences as a short list, most important first."""
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return Shown(f'<ul class="rk-in-short">{items}</ul>', "\n".join(f"- {sentence}" for sentence in sentences))
-
-
-def experiment_in_short(trial: Trial) -> Shown:
+def experiment_in_short(trial: Trial) -> Block:
     """Return what an experiment says as a short list; a fault heads it, and no effect is told beside one."""
     return listed(experiment_sentences(trial))
 
@@ -64,7 +62,7 @@ def experiment_sentences(trial: Trial) -> list[str]:
             kept=formats.percent(row["control"]),
             control=trial.control,
             n_control=formats.count(arms[trial.control]),
-            difference=points(row["difference"]),
+            difference=formats.signed_points(row["difference"]),
             interval=_points_between(row["lower"], row["upper"]),
             p=p_value(row["p_holm"]),
         )
@@ -87,7 +85,7 @@ def _pooled_sentences(trial: Trial) -> list[str]:
     return [
         (differ if pooled.q_p < 0.05 else alike).format(
             markets=formats.count(pooled.n_markets),
-            difference=points(pooled.difference),
+            difference=formats.signed_points(pooled.difference),
             interval=_points_between(pooled.lower, pooled.upper),
             p=p_value(pooled.q_p),
             inconsistency=formats.percent(pooled.inconsistency, digits=0),
@@ -95,62 +93,60 @@ def _pooled_sentences(trial: Trial) -> list[str]:
     ]
 
 
-def arms(trial: Trial) -> Shown:
+def arms(trial: Trial) -> Table:
     """Return the arms: who was assigned, who was observed for the whole horizon, who ordered."""
     rows = trial.arms
-    observed = "Observed"
-    days = days_told(trial.horizon_days)
-    frame = pd.DataFrame(
-        {
-            N_("Arm"): rows["arm"],
-            N_("Assigned"): [formats.count(n) for n in rows["n_assigned"]],
-            observed: [formats.count(n) for n in rows["n_observed"]],
-            N_("In two arms, left out"): [formats.count(n) for n in rows["n_in_two_arms"]],
-            N_("Ordered"): [formats.percent(share) for share in rows["returned_share"]],
-            N_("95% interval"): _intervals(rows["lower"], rows["upper"]),
-        }
-    )
-    notes = [worded(note) for note in (*trial.faults, *(trial.notes if rows.empty else ()))]
+    notes = [*trial.faults, *(trial.notes if rows.empty else ())]
     if trial.sample_ratio_p is not None:
-        notes.append(_("Sample-ratio test: p {p}.").format(p=formats.decimal(trial.sample_ratio_p, digits=4)))
-    titles = {observed: _("Observed {days}").format(days=days)}
-    return table(frame, name="arms", caption=_("The arms, as assigned"), notes=notes, left=["Arm"], titles=titles)
+        notes.append(Message("Sample-ratio test: p {p}.", p=Verbatim(formats.p_value(trial.sample_ratio_p))))
+    observed = _("Observed {days}").format(days=days_told(trial.horizon_days))
+    return Table(
+        rows,
+        [
+            Column("arm", N_("Arm"), Role.KEY),
+            Column("n_assigned", N_("Assigned"), Role.N),
+            Column("n_observed", Verbatim(observed), Role.N),
+            Column("n_in_two_arms", N_("In two arms, left out"), Role.COUNT),
+            Column("returned_share", N_("Ordered"), Role.SHARE),
+            _INTERVAL,
+        ],
+        name="arms",
+        title=N_("The arms, as assigned"),
+        notes=notes,
+    )
 
 
-def outcomes(trial: Trial) -> Shown:
+def outcomes(trial: Trial) -> Table:
     """Return each outcome of both arms, the difference with its interval, p, and p corrected over the outcomes."""
     rows = trial.outcomes
-    arms = {arm: arm for arm in (trial.treatment, trial.control)}
-    frame = pd.DataFrame(
-        {
-            N_("Outcome"): [_(_OUTCOMES.get(outcome, outcome)) for outcome in rows["outcome"]],
-            trial.treatment: [_value(row.treatment, row.unit, trial) for row in rows.itertuples()],
-            trial.control: [_value(row.control, row.unit, trial) for row in rows.itertuples()],
-            N_("Difference"): [_difference(row.difference, row.unit, trial) for row in rows.itertuples()],
-            N_("95% interval"): [
-                formats.between(_difference(row.lower, row.unit, trial), _difference(row.upper, row.unit, trial))
-                for row in rows.itertuples()
-            ],
-            N_("p"): [formats.decimal(p, digits=4) for p in rows["p"]],
-            N_("p, corrected"): [formats.decimal(p, digits=4) for p in rows["p_holm"]],
-        }
-    )
-    notes = (
-        [worded(note) for note in trial.notes]
-        if rows.empty
-        else [
-            _("Shares: Newcombe's interval; orders and money: bootstrap by customer. Corrected over the rows (Holm).")
-        ]
-    )
+    notes = list(trial.notes) if rows.empty else [
+        N_("Shares: Newcombe's interval; orders and money: bootstrap by customer. Corrected over the rows (Holm).")
+    ]  # fmt: skip
     if trial.variance_left is not None:
-        left = formats.percent(trial.variance_left, digits=0)
-        notes.append(
-            _(
-                "Revenue allows for what each customer spent in the year before, which leaves {left} of its variance."
-            ).format(left=left)
-        )
-    caption = _("Every outcome, by intention to treat")
-    return table(frame, name="outcomes", caption=caption, notes=notes, left=["Outcome"], titles=arms)
+        left = _(
+            "Revenue allows for what each customer spent in the year before, which leaves {left} of its variance."
+        ).format(left=formats.percent(trial.variance_left, digits=0))
+        notes.append(Verbatim(left))
+    units = [_UNITS.get(unit, "share" if unit.startswith("share") else "each") for unit in rows["unit"]]
+    return Table(
+        rows.assign(
+            called=words((_OUTCOMES.get(one, Verbatim(one)) for one in rows["outcome"]), index=rows.index),
+            unit=units,
+            unit_of_difference=[f"difference of {unit}" for unit in units],
+        ),
+        [
+            Column("called", N_("Outcome"), Role.WORDS),
+            Column("treatment", Verbatim(trial.treatment), Role.QUANTITY, unit="unit", currency=trial.currency),
+            Column("control", Verbatim(trial.control), Role.QUANTITY, unit="unit", currency=trial.currency),
+            Column("difference", N_("Difference"), Role.QUANTITY, unit="unit_of_difference", currency=trial.currency),
+            interval(N_("95% interval"), Role.QUANTITY, unit="unit_of_difference", currency=trial.currency),
+            Column("p", N_("p"), Role.P),
+            Column("p_holm", N_("p, corrected"), Role.P),
+        ],
+        name="outcomes",
+        title=N_("Every outcome, by intention to treat"),
+        notes=notes,
+    )
 
 
 def markets_forest(trial: Trial) -> Figure:
@@ -184,7 +180,7 @@ def forest(lines: list[tuple[str, float, float, float]], *, title: str) -> Figur
     axes.set_title(title)
     told = formats.enumerated(
         _("{name} {difference} ({interval})").format(
-            name=name, difference=points(difference), interval=_points_between(low, high)
+            name=name, difference=formats.signed_points(difference), interval=_points_between(low, high)
         )
         for name, difference, low, high in reversed(lines)
     )
@@ -192,38 +188,29 @@ def forest(lines: list[tuple[str, float, float, float]], *, title: str) -> Figur
     return figure
 
 
-def plan(rows: pd.DataFrame, *, share: float, newcomers_per_week: float) -> Shown:
+def plan(rows: pd.DataFrame, *, share: float, newcomers_per_week: float) -> Table:
     """Return what a test would take, for each rise of a share."""
-    frame = pd.DataFrame(
-        {
-            N_("To see a rise of"): [_("{n} points").format(n=points(effect)) for effect in rows["effect"]],
-            N_("to"): [formats.percent(value) for value in rows["share"]],
-            N_("Customers in each arm"): [formats.count(n) for n in rows["n_per_arm"]],
-            N_("Weeks of newcomers"): [formats.decimal(weeks, digits=1) for weeks in rows["weeks"]],
-            N_("Weeks until the answer"): [formats.decimal(weeks, digits=1) for weeks in rows["weeks_to_answer"]],
-        }
-    )
     note = _(
         "From {share}, with {newcomers} newcomers a week, all of them assigned to two even arms; "
         "two-sided 5%, power 80%."
     ).format(share=formats.percent(share), newcomers=formats.decimal(newcomers_per_week, digits=1))
-    return table(
-        frame, name="plan", caption=_("What a test of newcomers would take"), notes=[note], left=["To see a rise of"]
+    return Table(
+        rows,
+        [
+            Column("effect", N_("To see a rise of so many points"), Role.POINTS),
+            Column("share", N_("to"), Role.SHARE),
+            Column("n_per_arm", N_("Customers in each arm"), Role.COUNT),
+            Column("weeks", N_("Weeks of newcomers"), Role.NUMBER, digits=1),
+            Column("weeks_to_answer", N_("Weeks until the answer"), Role.NUMBER, digits=1),
+        ],
+        name="plan",
+        title=N_("What a test of newcomers would take"),
+        notes=[Verbatim(note)],
     )
 
 
-def _intervals(lower, upper) -> list[str]:
-    return [formats.share_interval(low, high) for low, high in zip(lower, upper, strict=True)]
-
-
-def points(difference: float) -> str:
-    """Return a difference of shares in percentage points, with its sign."""
-    written = formats.decimal(difference * 100, digits=1)
-    return f"+{written}" if difference > 0 else written
-
-
 def _points_between(lower: float, upper: float) -> str:
-    return formats.between(points(lower), points(upper))
+    return formats.between(formats.signed_points(lower), formats.signed_points(upper))
 
 
 def _labelled(name: str, n: float) -> str:
@@ -237,20 +224,7 @@ def p_value(p: float) -> str:
     return _("p {p}").format(p=formats.decimal(p, digits=3))
 
 
-def _value(value: float, unit: str, trial: Trial) -> str:
-    if unit == "money":
-        return formats.money(value, currency=trial.currency)
-    return formats.percent(value) if unit.startswith("share") else formats.decimal(value, digits=3)
-
-
-def _difference(value: float, unit: str, trial: Trial) -> str:
-    if unit.startswith("share"):
-        return _("{n} points").format(n=points(value))
-    written = formats.money(value, currency=trial.currency) if unit == "money" else formats.decimal(value, digits=3)
-    return f"+{written}" if value > 0 else written
-
-
-def watch_in_short(rows: pd.DataFrame, found: Judged, *, market: str, currency: str, horizon_days: int) -> Shown:
+def watch_in_short(rows: pd.DataFrame, found: Judged, *, market: str, currency: str, horizon_days: int) -> Block:
     """Return how many are at risk and what is at stake, and how far that could be believed when it was tried."""
     everybody = rows.iloc[0]
     is_better = found.auc > found.silence_auc and found.brier < found.silence_brier
@@ -283,40 +257,27 @@ def watch_in_short(rows: pd.DataFrame, found: Judged, *, market: str, currency: 
     return listed(told)
 
 
-def reasons(rows: pd.DataFrame, *, currency: str, min_cell: int) -> Shown:
+def reasons(rows: pd.DataFrame, *, currency: str, min_cell: int) -> Table:
     """Return how many customers each reason holds for, their mean risk and the margin at stake; few are hidden."""
-    hidden = (rows["n_customers"] > 0) & (rows["n_customers"] < min_cell)
-    frame = pd.DataFrame(
-        {
-            N_("Reason"): [_(reason) for reason in rows["reason"]],
-            N_("Customers"): [
-                f"< {min_cell}" if h else formats.count(n) for n, h in zip(rows["n_customers"], hidden, strict=True)
-            ],
-            N_("Mean risk"): [formats.percent(None if h else r) for r, h in zip(rows["risk"], hidden, strict=True)],
-            N_("Margin if they stayed"): [
-                formats.ABSENT if h else formats.whole_money(value, currency=currency)
-                for value, h in zip(rows["value"], hidden, strict=True)
-            ],
-        }
+    few = (rows["n_customers"] > 0) & (rows["n_customers"] < min_cell)
+    return Table(
+        rows,
+        [
+            Column("reason", N_("Reason"), Role.WORDS),
+            Column("n_customers", N_("Customers"), Role.N),
+            Column("risk", N_("Mean risk"), Role.SHARE),
+            Column("value", N_("Margin if they stayed"), Role.MONEY, currency=currency, digits=0),
+        ],
+        name="reasons",
+        title=N_("Who is watched, and why"),
+        notes=[N_("A customer can have several reasons. A reason is a sign, and no cause.")],
+        hidden=hidden_rows(rows, few, keys=["reason"]),
     )
-    note = _("A customer can have several reasons. A reason is a sign, and no cause.")
-    return table(frame, name="reasons", caption=_("Who is watched, and why"), notes=[note], left=["Reason"])
 
 
-def calibration(found: Judged, *, min_cell: int) -> Shown:
+def calibration(found: Judged, *, min_cell: int) -> Table:
     """Return what became of those told each risk: the share that lapsed should lie where the risk was told."""
     rows = found.calibration[found.calibration["n"] >= min_cell]
-    frame = pd.DataFrame(
-        {
-            N_("Risk told"): [
-                _("from {share}").format(share=formats.percent(risk, digits=0)) for risk in rows["from_risk"]
-            ],
-            N_("Customers"): [formats.count(n) for n in rows["n"]],
-            N_("Mean risk"): [formats.percent(share) for share in rows["predicted"]],
-            N_("Lapsed"): [formats.percent(share) for share in rows["lapsed"]],
-            N_("95% interval"): _intervals(rows["lower"], rows["upper"]),
-        }
-    )
     slope, intercept = (formats.decimal(value, digits=2) for value in (found.slope, found.intercept))
     brier, silence = (formats.decimal(value, digits=4) for value in (found.brier, found.silence_brier))
     notes = [
@@ -333,62 +294,81 @@ def calibration(found: Judged, *, min_cell: int) -> Shown:
             risk=formats.percent(found.precision), silence=formats.percent(found.silence_precision)
         ),
     ]
-    return table(frame, name="calibration", caption=_("Told, and what became of it"), notes=notes, left=["Risk told"])
+    return Table(
+        rows,
+        [
+            Column("from_risk", N_("Risk told, from"), Role.SHARE, digits=0),
+            Column("n", N_("Customers"), Role.N),
+            Column("predicted", N_("Mean risk"), Role.SHARE),
+            Column("lapsed", N_("Lapsed"), Role.SHARE),
+            _INTERVAL,
+        ],
+        name="calibration",
+        title=N_("Told, and what became of it"),
+        notes=list(map(Verbatim, notes)),
+    )
 
 
-def promoters(rows: pd.DataFrame, *, by: str, caption: str, min_cell: int) -> Shown:
+def promoters(rows: pd.DataFrame, *, by: str, caption: str, min_cell: int) -> Table:
     """Return net promoter scores with interval and n; those of few answers are hidden."""
-    rows = rows[rows["n"] >= min_cell]
-    frame = pd.DataFrame(
-        {
-            by: rows[by],
-            N_("Answers"): [formats.count(n) for n in rows["n"]],
-            N_("Net promoter score"): [formats.decimal(score, digits=1) for score in rows["net_promoter_score"]],
-            N_("95% interval"): [
-                formats.between(formats.decimal(low, digits=1), formats.decimal(high, digits=1))
-                for low, high in zip(rows["lower"], rows["upper"], strict=True)
-            ],
-        }
+    return Table(
+        rows[rows["n"] >= min_cell],
+        [
+            Column(by, _BY.get(by, Verbatim(by)), Role.KEY),
+            Column("n", N_("Answers"), Role.N),
+            Column("net_promoter_score", N_("Net promoter score"), Role.NUMBER, digits=1),
+            interval(N_("95% interval"), Role.NUMBER, digits=1),
+        ],
+        name="promoters",
+        title=caption,
+        notes=[N_("Each customer's last answer. Who answers is not everybody: see who does.")],
     )
-    note = _("Each customer's last answer. Who answers is not everybody: see who does.")
-    return table(frame, name="promoters", caption=_(caption), notes=[note], left=[by], titles={by: _(_BY.get(by, by))})
 
 
-def stated_and_done(found: Intention | None, *, horizon_days: int, min_cell: int) -> Shown:
+def stated_and_done(found: Intention | None, *, horizon_days: int, min_cell: int) -> Table:
     """Return what customers said they would do, and what they did."""
+    nobody = N_("No customer who said what he intends to do was observed long enough.")
     if found is None:
-        return listed([_("No customer who said what he intends to do was observed long enough.")])
-    rows = found.curve[found.curve["n_observed"] >= min_cell]
-    frame = pd.DataFrame(
-        {
-            N_("Said"): [_("{score} of 10").format(score=formats.count(score)) for score in rows["score"]],
-            N_("Customers"): [formats.count(n) for n in rows["n_observed"]],
-            "Ordered within": [formats.percent(share) for share in rows["returned_share"]],
-            N_("95% interval"): _intervals(rows["lower"], rows["upper"]),
-        }
-    )
+        return Table(pd.DataFrame(), (), name="intention", title=N_("Said, and done"), nothing=nobody)
     note = _("A stated intention was worth {share} of itself ({interval}, n {n}).").format(
         share=formats.percent(found.kept),
         interval=formats.share_interval(found.lower, found.upper),
         n=formats.count(found.n_observed),
     )
-    titles = {"Ordered within": _("Ordered within {days}").format(days=days_told(horizon_days))}
-    return table(frame, name="intention", caption=_("Said, and done"), notes=[note], left=["Said"], titles=titles)
+    return Table(
+        found.curve[found.curve["n_observed"] >= min_cell],
+        [
+            Column("score", N_("Said, of 10"), Role.COUNT),
+            Column("n_observed", N_("Customers"), Role.N),
+            Column(
+                "returned_share", Verbatim(_("Ordered within {days}").format(days=days_told(horizon_days))), Role.SHARE
+            ),
+            _INTERVAL,
+        ],
+        name="intention",
+        title=N_("Said, and done"),
+        notes=[Verbatim(note)],
+    )
 
 
-def answering(answering_counts: pd.DataFrame, *, min_cell: int) -> Shown:
+def answering(answering_counts: pd.DataFrame, *, min_cell: int) -> Table:
     """Return what those who answer surveys do beside those who do not."""
     rows = answering_counts[answering_counts["n_customers"] >= min_cell].sort_values("answered")
     lower, upper = wilson(rows["n_returned"], rows["n_customers"])
-    frame = pd.DataFrame(
-        {
-            N_("Customers who"): [_("answered") if answered else _("never answered") for answered in rows["answered"]],
-            N_("n"): [formats.count(n) for n in rows["n_customers"]],
-            N_("Ordered in the 90 days since"): [
-                formats.percent(share) for share in rows["n_returned"] / rows["n_customers"]
-            ],
-            N_("95% interval"): _intervals(lower, upper),
-        }
+    return Table(
+        rows.assign(
+            did=[N_("answered") if answered else N_("never answered") for answered in rows["answered"]],
+            share=rows["n_returned"] / rows["n_customers"],
+            lower=lower,
+            upper=upper,
+        ),
+        [
+            Column("did", N_("Customers who"), Role.WORDS),
+            Column("n_customers", N_("n"), Role.N),
+            Column("share", N_("Ordered in the 90 days since"), Role.SHARE),
+            _INTERVAL,
+        ],
+        name="answering",
+        title=N_("Who answers"),
+        notes=[N_("Answers speak for those who answer.")],
     )
-    note = _("Answers speak for those who answer.")
-    return table(frame, name="answering", caption=_("Who answers"), notes=[note], left=["Customers who"])

@@ -7,16 +7,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from retention_kit.actions import Intention, ResponseBias
+from retention_kit.messages import Verbatim
 from retention_kit.present import formats
-from retention_kit.present.actions import listed, points
+from retention_kit.present.blocks import Block, listed
 from retention_kit.present.figures import _SHARE, _told, panels
 from retention_kit.present.languages import N_, _
-from retention_kit.present.tables import Shown, table
+from retention_kit.table import Column, Role, Table, interval
 
 _GROUPS = {"stayed": N_("ordered again"), "left": N_("did not order again")}
 
 
-def said_and_done(rows: pd.DataFrame, *, by: str, horizon_days: int) -> Shown:
+def said_and_done(rows: pd.DataFrame, *, by: str, horizon_days: int) -> Table:
     """Return how much a stated intention is worth in each market, or each language.
 
     Parameters
@@ -24,30 +25,29 @@ def said_and_done(rows: pd.DataFrame, *, by: str, horizon_days: int) -> Shown:
     rows : from `actions.intentions`.
     by : 'market' or 'language'.
     """
-    rows = rows[~rows["hidden"].astype(bool)]
-    heading = N_("Market") if by == "market" else N_("Language")
-    frame = pd.DataFrame(
-        {
-            heading: rows[by],
-            N_("Answers"): [formats.count(n) for n in rows["n"]],
-            N_("Said, on average"): [formats.percent(share) for share in rows["stated"]],
-            N_("Did"): [formats.percent(share) for share in rows["returned_share"]],
-            N_("95% interval"): _shares(rows["returned_lower"], rows["returned_upper"]),
-            N_("To be taken times"): [formats.decimal(kept, digits=2) for kept in rows["kept"]],
-            N_("its 95% interval"): [
-                formats.between(formats.decimal(low, digits=2), formats.decimal(high, digits=2))
-                for low, high in zip(rows["lower"], rows["upper"], strict=True)
-            ],
-        }
-    )
+    heading, caption = {
+        "market": (N_("Market"), N_("What a stated intention is worth, by market")),
+        "language": (N_("Language"), N_("What a stated intention is worth, by language")),
+    }[by]
     note = _(
         "A 7 of 10 is taken as a stated chance of 70%. Of what was stated so much was done within {days} days: below "
         "1 an intention is to be discounted."
     ).format(days=formats.count(horizon_days))
-    caption = _("What a stated intention is worth, by market")
-    if by != "market":
-        caption = _("What a stated intention is worth, by language")
-    return table(frame, name=f"intention-by-{by}", caption=caption, notes=[note], left=[heading])
+    return Table(
+        rows[~rows["hidden"].astype(bool)],
+        [
+            Column(by, heading, Role.KEY),
+            Column("n", N_("Answers"), Role.N),
+            Column("stated", N_("Said, on average"), Role.SHARE),
+            Column("returned_share", N_("Did"), Role.SHARE),
+            interval(N_("95% interval"), Role.SHARE, of="returned"),
+            Column("kept", N_("To be taken times"), Role.NUMBER),
+            interval(N_("its 95% interval"), Role.NUMBER),
+        ],
+        name=f"intention-by-{by}",
+        title=caption,
+        notes=[Verbatim(note)],
+    )
 
 
 def intention_curves(curves: Mapping[str, Intention], *, market: str, min_cell: int) -> Figure:
@@ -81,28 +81,27 @@ def intention_curves(curves: Mapping[str, Intention], *, market: str, min_cell: 
     return _told(figure, sentence.format(title=title, told=formats.enumerated(told) or _("nothing to show")))
 
 
-def leavers(rows: pd.DataFrame, *, horizon_days: int) -> Shown:
+def leavers(rows: pd.DataFrame, *, horizon_days: int) -> Table:
     """Return the net promoter score of those who stayed beside that of those who left."""
     rows = rows[~rows["hidden"].astype(bool)]
-    frame = pd.DataFrame(
-        {
-            N_("Customers who"): [_(_GROUPS[group]) for group in rows["group"]],
-            N_("Answers"): [formats.count(n) for n in rows["n"]],
-            N_("Net promoter score"): [formats.decimal(score, digits=1) for score in rows["net_promoter_score"]],
-            N_("95% interval"): [
-                formats.between(formats.decimal(low, digits=1), formats.decimal(high, digits=1))
-                for low, high in zip(rows["lower"], rows["upper"], strict=True)
-            ],
-        }
-    )
     note = _("Within {days} days of answering. The score was given before: it may tell who leaves, not why.").format(
         days=formats.count(horizon_days)
     )
-    caption = _("What those who stayed and those who left had said")
-    return table(frame, name="leavers", caption=caption, notes=[note], left=["Customers who"])
+    return Table(
+        rows.assign(did=rows["group"].map(_GROUPS)),
+        [
+            Column("did", N_("Customers who"), Role.WORDS),
+            Column("n", N_("Answers"), Role.N),
+            Column("net_promoter_score", N_("Net promoter score"), Role.NUMBER, digits=1),
+            interval(N_("95% interval"), Role.NUMBER, digits=1),
+        ],
+        name="leavers",
+        title=N_("What those who stayed and those who left had said"),
+        notes=[Verbatim(note)],
+    )
 
 
-def bias(found: ResponseBias | None) -> Shown:
+def bias(found: ResponseBias | None) -> Block:
     """Return how those who answer differ from those who do not."""
     if found is None:
         return listed([_("Too few answered, or too few did not, to say how they differ.")])
@@ -116,10 +115,6 @@ def bias(found: ResponseBias | None) -> Shown:
             "Who answers came back about as often as who does not: {difference} points apart ({lower} to {upper}; "
             "n {answered} who answered, {silent} who never did)."
         )
-    told = {name: points(getattr(found, name)) for name in ("difference", "lower", "upper")}
+    told = {name: formats.signed_points(getattr(found, name)) for name in ("difference", "lower", "upper")}
     told |= {"answered": formats.count(found.n_answered), "silent": formats.count(found.n_silent)}
     return listed([sentence.format(**told)])
-
-
-def _shares(lower: pd.Series, upper: pd.Series) -> list[str]:
-    return [formats.share_interval(low, high) for low, high in zip(lower, upper, strict=True)]

@@ -83,7 +83,7 @@ _SHARE = FuncFormatter(lambda share, _at: formats.percent(share, digits=0))
 _COUNT = FuncFormatter(lambda value, _at: formats.count(value))
 
 
-def house_style(language: str = "en") -> None:
+def house_style(language: str = "") -> None:
     """Set the house style for every figure of this session, the language, and, in a notebook, how figures are shown.
 
     In a notebook a figure's text form is its alternative text, so that a changed number is a changed output.
@@ -91,12 +91,14 @@ def house_style(language: str = "en") -> None:
     Parameters
     ----------
     language : BCP 47, such as `nl-NL`, of all that is shown from now on; English where there is no catalog of it.
+        Empty leaves it as it is: in a run of reports the page's, else English.
 
     Raises
     ------
     UsageError : no such language.
     """
-    speak(language)
+    if language:
+        speak(language)
     mpl.style.use("petroff6")
     mpl.rcParams.update(_STYLE)
     shell = get_ipython()

@@ -1,6 +1,5 @@
 """Numbers as a reader writes them: percent, money, counts, dates, by Babel for the language that is spoken."""
 
-import math
 import re
 from collections.abc import Iterable
 from copy import copy
@@ -11,7 +10,7 @@ from typing import Any
 from babel import Locale
 from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
-from babel.numbers import NumberPattern, format_currency, format_decimal
+from babel.numbers import NumberPattern, format_currency, format_decimal, format_scientific
 
 from retention_kit.present.languages import _, current, locale_of, ngettext, with_minus
 
@@ -35,12 +34,62 @@ def points(difference: float, *, digits: int = 1, locale: str | None = None) -> 
     return decimal(abs(difference) * 100, digits=digits, locale=locale)
 
 
+def signed_points(difference: float | None, *, locale: str | None = None) -> str:
+    """Return a difference of two shares in percentage points, with its sign; none where it rounds to nothing.
+
+    >>> signed_points(0.0123), signed_points(-0.2), signed_points(-0.0001)
+    ('+1.2', '−20.0', '0.0')
+    """
+    if is_absent(difference):
+        return ABSENT
+    sign = "" if round(abs(difference) * 100, 1) == 0 else "+" if difference > 0 else "−"
+    return f"{sign}{points(difference, locale=locale)}"
+
+
+def change(share: float | None, *, locale: str | None = None) -> str:
+    """Return a relative difference as percent with its sign; none where it rounds to nothing.
+
+    >>> change(0.034), change(-0.1), change(-0.0001)
+    ('+3.4%', '−10.0%', '0.0%')
+    """
+    if is_absent(share):
+        return ABSENT
+    sign = "" if round(abs(share) * 100, 1) == 0 else "+" if share > 0 else "−"
+    return f"{sign}{percent(abs(share), locale=locale)}"
+
+
+def p_value(p: float | None) -> str:
+    """Return the p of a test, never as 0."""
+    if is_absent(p):
+        return ABSENT
+    return f"< {decimal(0.001, digits=3)}" if p < 0.001 else decimal(p, digits=3)
+
+
+def hours(value: float | None) -> str:
+    """Return a time in hours."""
+    return ABSENT if is_absent(value) else _("{hours} h").format(hours=decimal(value, digits=1))
+
+
 def decimal(value: float | None, *, digits: int, locale: str | None = None) -> str:
     """Return a number with exactly so many decimals."""
     if is_absent(value):
         return ABSENT
     written = format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=_locale(locale))
     return with_minus(written)
+
+
+def ungrouped(value: float | None, *, digits: int, locale: str | None = None) -> str:
+    """Return a number with exactly so many decimals and no thousands: a year stays one; a tiny one by its power of 10.
+
+    >>> ungrouped(2025, digits=0), ungrouped(0.5, digits=2, locale="da"), ungrouped(1.2e-9, digits=6)
+    ('2025', '0,50', '1.2E−9')
+    """
+    if is_absent(value):
+        return ABSENT
+    parsed = _locale(locale)
+    if value and (abs(value) < 0.5 * 10**-digits or abs(value) >= 1e16):
+        return with_minus(format_scientific(value, format="0.######E0", locale=parsed))
+    return with_minus(format_decimal(value, format=f"0.{'0' * digits}" if digits else "0", locale=parsed))
 
 
 def count(value: float | None, *, locale: str | None = None) -> str:
@@ -76,6 +125,13 @@ def quantity(number: float | None, *, unit: str, currency: str | None = None) ->
             return count(number)
         case "days":
             return ngettext("{n} day", "{n} days", round(number)).format(n=count(number))
+        case "difference of share":
+            return _("{n} points").format(n=signed_points(number))
+        case _difference if _difference.startswith("difference of "):
+            written = quantity(abs(number), unit=_difference.removeprefix("difference of "), currency=currency)
+            return f"{'+' if number > 0 else '−' if number < 0 else ''}{written}"
+        case "each":
+            return decimal(number, digits=3)
         case "years":
             # Translators: n has a decimal: 1.8 years
             return _("{n} years").format(n=decimal(number, digits=1))
@@ -160,8 +216,8 @@ def separated(items: Iterable[str]) -> str:
 
 
 def is_absent(value: Any) -> bool:
-    """Tell whether there is no number: None, NaN or pandas' NA."""
-    return value is None or type(value).__name__ == "NAType" or math.isnan(value)
+    """Tell whether there is no value: None, NaN, pandas' NA or NaT."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 _LABEL = re.compile(r"(\d{4})(?:-W(\d{2})|-Q([1-4])|-(\d{2})(?:-(\d{2}))?)?")

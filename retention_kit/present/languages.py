@@ -21,7 +21,7 @@ from babel.numbers import format_decimal
 
 from retention_kit.config import GROUP_NAME
 from retention_kit.errors import UsageError
-from retention_kit.messages import N_, Listed, Message, Number, Period
+from retention_kit.messages import N_, Listed, Message, Number, Period, Verbatim
 from retention_kit.writing import write_whole
 
 __all__ = [
@@ -193,6 +193,8 @@ def worded(message: str) -> str:
 
     Whole numbers among its facts are written as the language writes them, messages among them are told likewise.
     """
+    if isinstance(message, Verbatim):
+        return str(message)
     if not isinstance(message, Message):
         return str(_fact(message)) if isinstance(message, Period | Listed) else _(message)
     one, many, facts = message.template, message.plural, message.facts

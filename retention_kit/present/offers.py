@@ -3,13 +3,16 @@
 import pandas as pd
 
 from retention_kit.actions import Alerted, Effect, Offers, PastList, Uplift
+from retention_kit.messages import Verbatim
 from retention_kit.present import formats
-from retention_kit.present.actions import listed, points
+from retention_kit.present.blocks import Block, listed
 from retention_kit.present.languages import N_, _
-from retention_kit.present.tables import Shown, table
+from retention_kit.table import Column, Role, Table, hidden_rows, interval
+
+_ORDER_DAYS = Column("", N_("Order days"), Role.COUNT, lower="from_days", upper="to_days")
 
 
-def offers_in_short(found: Offers, *, currency: str, min_cell: int, budget: float) -> Shown:
+def offers_in_short(found: Offers, *, currency: str, min_cell: int, budget: float) -> Block:
     """Return what offers under a budget may be expected to bring, what is not known of it, and the warning."""
     told = [_effect(found.effect)]
     if found.n_offers == 0:
@@ -46,7 +49,7 @@ def offers_in_short(found: Offers, *, currency: str, min_cell: int, budget: floa
     return listed(told)
 
 
-def offers_by_segment(found: Offers, *, currency: str, min_cell: int) -> Shown:
+def offers_by_segment(found: Offers, *, currency: str, min_cell: int) -> Table:
     """Return who gets an offer, by how many days customers have ordered on; few are hidden."""
     rows = found.segments
     small = ((rows["n_offers"] > 0) & (rows["n_offers"] < min_cell)) | (
@@ -56,47 +59,35 @@ def offers_by_segment(found: Offers, *, currency: str, min_cell: int) -> Shown:
     if hidden.sum() == 1:  # one alone would be the total less the others
         others = rows.loc[~hidden, "n_customers"]
         hidden |= rows.index == (others.idxmin() if len(others) else -1)
-    frame = pd.DataFrame(
-        {
-            N_("Order days"): [_days(row.from_days, row.to_days) for row in rows.itertuples()],
-            N_("Customers"): _or_few(rows["n_customers"], hidden, min_cell),
-            N_("Offers"): _or_few(rows["n_offers"], hidden, min_cell),
-            N_("Mean risk"): [formats.percent(None if h else r) for r, h in zip(rows["risk"], hidden, strict=True)],
-            N_("Expected return"): [
-                formats.ABSENT if h else _money(value, currency)
-                for value, h in zip(rows["expected"], hidden, strict=True)
-            ],
-        }
+    return Table(
+        rows,
+        [
+            _ORDER_DAYS,
+            Column("n_customers", N_("Customers"), Role.N),
+            Column("n_offers", N_("Offers"), Role.N),
+            Column("risk", N_("Mean risk"), Role.SHARE),
+            Column("expected", N_("Expected return"), Role.MONEY, currency=currency, digits=0),
+        ],
+        name="offers",
+        title=N_("Who gets an offer"),
+        notes=[
+            N_(
+                "Each customer by his own risk and his own mean order: the table adds up, it does not choose. Expected "
+                "return: margin saved less what the offers cost."
+            )
+        ],
+        hidden=hidden_rows(rows, hidden, keys=["from_days", "to_days"]),
     )
-    note = _(
-        "Each customer by his own risk and his own mean order: the table adds up, it does not choose. Expected return: "
-        "margin saved less what the offers cost."
-    )
-    return table(frame, name="offers", caption=_("Who gets an offer"), notes=[note], left=["Order days"])
 
 
-def uplift(found: Uplift | None, *, currency: str, min_cell: int) -> Shown:
+def uplift(found: Uplift | None, *, currency: str, min_cell: int) -> Table:
     """Return what a past test did to each kind of customer, drawn together, and to whom offers go by that."""
+    caption = N_("Whom the test changed most")
     if found is None:
-        return listed(
-            [_("No test ran in this market, or its arms are too small to be told apart by kind of customer.")]
-        )
+        nothing = N_("No test ran in this market, or its arms are too small to be told apart by kind of customer.")
+        return Table(pd.DataFrame(), (), name="uplift", title=caption, nothing=nothing)
     rows = found.segments
     few = rows["n_customers"] < min_cell
-    frame = pd.DataFrame(
-        {
-            N_("Order days"): [_days(row.from_days, row.to_days) for row in rows.itertuples()],
-            N_("Silent for"): [_silent(row.from_silent, row.to_silent) for row in rows.itertuples()],
-            N_("In the test"): [formats.count(n) for n in rows["n_treatment"] + rows["n_control"]],
-            N_("Uplift"): [points(value) for value in rows["difference"]],
-            N_("95% interval"): _points_between(rows["lower"], rows["upper"]),
-            N_("drawn together"): [points(value) for value in rows["shrunken"]],
-            N_("its 95% interval"): _points_between(rows["shrunken_lower"], rows["shrunken_upper"]),
-            N_("An offer returns"): [formats.money(value, currency=currency) for value in rows["expected_each"]],
-            N_("Customers today"): _or_few(rows["n_customers"], few, min_cell),
-            N_("Offers"): _or_few(rows["n_offers"], few & (rows["n_offers"] > 0), min_cell),
-        }
-    )
     differ = (
         _("The kinds differ by more than chance: ranking by them is worth something.")
         if found.differ_p < 0.05
@@ -118,16 +109,29 @@ def uplift(found: Uplift | None, *, currency: str, min_cell: int) -> Shown:
             upper=_money(found.upper, currency),
         ),
     ]
-    return table(
-        frame,
+    hidden = pd.DataFrame({"n_customers": few, "n_offers": few & (rows["n_offers"] > 0)})
+    return Table(
+        rows.assign(n_tested=rows["n_treatment"] + rows["n_control"]),
+        [
+            _ORDER_DAYS,
+            Column("", N_("Days of silence"), Role.COUNT, lower="from_silent", upper="to_silent"),
+            Column("n_tested", N_("In the test"), Role.N),
+            Column("difference", N_("Uplift"), Role.POINTS),
+            interval(N_("95% interval"), Role.POINTS),
+            Column("shrunken", N_("drawn together"), Role.POINTS),
+            interval(N_("its 95% interval"), Role.POINTS, of="shrunken"),
+            Column("expected_each", N_("An offer returns"), Role.MONEY, currency=currency),
+            Column("n_customers", N_("Customers today"), Role.N),
+            Column("n_offers", N_("Offers"), Role.N),
+        ],
         name="uplift",
-        caption=_("Whom the test changed most"),
-        notes=notes,
-        left=["Order days", "Silent for"],
+        title=caption,
+        notes=list(map(Verbatim, notes)),
+        hidden=hidden,
     )
 
 
-def past_list(found: PastList | None, *, horizon_days: int) -> Shown:
+def past_list(found: PastList | None, *, horizon_days: int) -> Block:
     """Return how many of those whom the list of some time ago would have named have lapsed."""
     if found is None:
         return listed([_("The list of {days} days ago would have named too few to be told.").format(days=horizon_days)])
@@ -151,7 +155,7 @@ def past_list(found: PastList | None, *, horizon_days: int) -> Shown:
     )
 
 
-def alerted(found: Alerted | None, *, currency: str, min_cell: int, key_variable: str) -> Shown:
+def alerted(found: Alerted | None, *, currency: str, min_cell: int, key_variable: str) -> Block:
     """Return how many customers the list holds and where it is, and never who they are."""
     if found is None:
         return listed(
@@ -188,26 +192,6 @@ def _effect(effect: Effect) -> str:
     return _(
         "That an offer averts {share} of lapses ({lower} to {upper}) is assumed: nobody has measured it here."
     ).format(**facts)
-
-
-def _days(low: float, high: float) -> str:
-    if pd.isna(high):
-        return _("{n} and more").format(n=formats.count(low))
-    return formats.count(low) if low == high else formats.between(formats.count(low), formats.count(high))
-
-
-def _silent(low: float, high: float) -> str:
-    if pd.isna(high):
-        return _("{n} days and more").format(n=formats.count(low))
-    return _("{lower} to {upper} days").format(lower=formats.count(low), upper=formats.count(high))
-
-
-def _or_few(n: pd.Series, hidden: pd.Series, min_cell: int) -> list[str]:
-    return [formats.ABSENT if h else formats.count(value) for value, h in zip(n, hidden, strict=True)]
-
-
-def _points_between(lower: pd.Series, upper: pd.Series) -> list[str]:
-    return [formats.between(points(low), points(high)) for low, high in zip(lower, upper, strict=True)]
 
 
 def _money(value: float, currency: str) -> str:

@@ -7,14 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from retention_kit.config import Market
+from retention_kit.messages import Verbatim
 from retention_kit.models import RenewalForecast
 from retention_kit.present import formats
-from retention_kit.present.actions import listed
+from retention_kit.present.blocks import Block, listed
 from retention_kit.present.figures import _SHARE, _from_zero, _nothing, _told, panels, point_told
 from retention_kit.present.languages import N_, _, ngettext, place, worded
-from retention_kit.present.tables import Shown, table
-from retention_kit.present.value import _absent, _counts_between, _signed, _verdict
+from retention_kit.present.value import _counts_between, _verdict
 from retention_kit.present.words import beside
+from retention_kit.table import Column, Role, Table, interval
 
 _KINDS = {
     "week": N_("Weekly subscriptions"),
@@ -26,7 +27,7 @@ _KINDS = {
 
 def in_short(
     forecasts: Sequence[RenewalForecast], renewal_counts: pd.DataFrame, *, yearly_rate: float, min_cell: int
-) -> Shown:
+) -> Block:
     """Return the answer in sentences: how many subscriptions go on, and how well that was foretold.
 
     Parameters
@@ -68,38 +69,43 @@ def badge_text(forecast: RenewalForecast) -> str:
         weeks=formats.count(test.weeks),
         forecast=formats.count(test.forecast),
         actual=formats.count(test.actual),
-        error=_signed(test.error),
+        error=formats.change(test.error),
         interval=_counts_between(test.lower, test.upper),
     )
-    steady = _signed(test.off(test.steady))
+    steady = formats.change(test.off(test.steady))
     if test.last_period is None:
         naive = _("Naive forecast: one constant churn rate, {steady}.").format(steady=steady)
     else:
         naive = _("Naive forecasts: one constant churn rate, {steady}; as in the hold-out before, {last}.").format(
-            steady=steady, last=_signed(test.off(test.last_period))
+            steady=steady, last=formats.change(test.off(test.last_period))
         )
     return beside(told, naive, _verdict(test))
 
 
-def parameters(forecasts: Sequence[RenewalForecast]) -> Shown:
+def parameters(forecasts: Sequence[RenewalForecast]) -> Table:
     """Return the parameters of each model of renewal, with intervals."""
-    caption = _("The models of renewal, by maximum likelihood")
     rows, notes = [], []
     for one in forecasts:
-        kind = _(_KINDS[one.period])
+        kind = _KINDS[one.period]
         if one.model is None:
-            notes.append(f"{kind}: {worded(one.notes['model'])}")
+            notes.append(Verbatim(f"{_(kind)}: {worded(one.notes['model'])}"))
             continue
-        for name, (lower, upper) in one.model.fit.intervals().items():
-            ends = (formats.decimal(number, digits=2) for number in (lower, upper))
-            value = formats.decimal(one.model.fit.estimates[name], digits=2)
-            rows.append((kind, one.model.name, name, value, formats.between(*ends)))
-        notes.append(_fitted_to(one, kind))
-    if not rows:
-        return _absent(caption, " ".join(notes), name="renewals")
-    columns = [N_("Subscriptions"), N_("Law"), N_("Parameter"), N_("Estimate"), "95% interval"]
-    frame = pd.DataFrame(rows, columns=columns)
-    return table(frame, name="renewals", caption=caption, notes=notes, left=["Subscriptions", "Law", "Parameter"])
+        for name, ends in one.model.fit.intervals().items():
+            rows.append((kind, one.model.name, name, one.model.fit.estimates[name], *ends))
+        notes.append(Verbatim(_fitted_to(one, _(kind))))
+    return Table(
+        pd.DataFrame(rows, columns=["kind", "law", "parameter", "estimate", "lower", "upper"]),
+        [
+            Column("kind", N_("Subscriptions"), Role.WORDS),
+            Column("law", N_("Law"), Role.KEY),
+            Column("parameter", N_("Parameter"), Role.KEY),
+            Column("estimate", N_("Estimate"), Role.NUMBER),
+            interval(N_("95% interval"), Role.NUMBER),
+        ],
+        name="renewals",
+        title=N_("The models of renewal, by maximum likelihood"),
+        notes=notes,
+    )
 
 
 def curve(forecasts: Sequence[RenewalForecast], *, market: Market) -> Figure:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from retention_kit.messages import Listed, Message, Period
+from retention_kit.messages import Listed, Message, Period, Verbatim
 from retention_kit.present import formats
-from retention_kit.present.languages import N_, _, ngettext, worded
-from retention_kit.present.tables import SHARES_WATCHED, Shown, table
+from retention_kit.present.languages import N_, ngettext
+from retention_kit.present.tables import SHARES_WATCHED
+from retention_kit.table import Column, Role, Table
 
 _NUMBERS = {
     "orders": (("period",), ("n_customers", "n_orders", "revenue")),
@@ -92,25 +93,26 @@ def restated(now: Mapping[str, Any], *, earlier: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_LAST, dtype=object)
 
 
-def restatement_log(rows: pd.DataFrame, *, most: int = 12) -> Shown:
+def restatement_log(rows: pd.DataFrame, *, most: int = 12) -> Table:
     """Return the numbers of closed periods that moved since the last report, the first of them."""
-    told = pd.DataFrame(
-        {
-            N_("Period"): [worded(period) for period in rows["period"]],
-            N_("Number"): [_(number) for number in rows["number"]],
-            N_("Last report"): [formats.count(value) for value in rows["then"]],
-            N_("Now"): [formats.count(value) for value in rows["now"]],
-            N_("Why"): [worded(why) for why in rows["why"]],
-        }
-    ).head(most)
     more = ngettext(
         "{n} more is in the file beside this page.", "{n} more are in the file beside this page.", len(rows) - most
     )
-    notes = [more.format(n=formats.count(len(rows) - most))] if len(rows) > most else []
-    if told.empty:
-        told = pd.DataFrame({"": [_("No number of a closed period moved, or there is no earlier report.")]})
-    left = [column for column in ("Period", "Number", "Why", "") if column in told]
-    return table(told, name="restated", caption=_("Moved since the last report"), notes=notes, left=left)
+    return Table(
+        rows.head(most),
+        [
+            Column("period", N_("Period"), Role.WORDS),
+            Column("number", N_("Number"), Role.WORDS),
+            Column("then", N_("Last report"), Role.COUNT),
+            Column("now", N_("Now"), Role.COUNT),
+            Column("why", N_("Why"), Role.WORDS),
+        ],
+        name="restated",
+        title=N_("Moved since the last report"),
+        notes=[Verbatim(more.format(n=formats.count(len(rows) - most)))] if len(rows) > most else [],
+        nothing=N_("No number of a closed period moved, or there is no earlier report."),
+        twin="restated",
+    )
 
 
 def _read(file: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ No sentence names a cause: nothing here was randomised.
 from dataclasses import dataclass
 
 import pandas as pd
-from markupsafe import escape
+from markupsafe import Markup
 
 from retention_kit.config import GROUP
 from retention_kit.metrics import Sheet, difference_of_shares
@@ -14,23 +14,24 @@ from retention_kit.metrics.group import GroupSheet
 from retention_kit.metrics.rows import where
 from retention_kit.periods import label
 from retention_kit.present import formats
+from retention_kit.present.blocks import Block, listed
 from retention_kit.present.headlines import interval, shown
 from retention_kit.present.languages import N_, _, ngettext, place, worded
-from retention_kit.present.tables import Shown, reading_told
+from retention_kit.present.tables import reading_told
 from retention_kit.present.words import asked, beside, units
 
 
-def in_short(sheet: Sheet) -> Shown:
+def in_short(sheet: Sheet) -> Block:
     """Return the answer to the report's question: what changed and whether it matters, then a list of sentences."""
     return _in_short(lead(sheet), sentences(sheet))
 
 
-def _in_short(first: str, told: list[str]) -> Shown:
+def _in_short(first: str, told: list[str]) -> Block:
     """Return a sentence that a page puts into its head, and a list of others."""
-    head = f'<p class="rk-lead">{escape(first)}</p>' if first else ""
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
-    text = [first] * bool(first) + [f"- {sentence}" for sentence in told]
-    return Shown(f'{head}<ul class="rk-in-short">{items}</ul>', "\n".join(text))
+    rest = listed(told)
+    if not first:
+        return rest
+    return Block((Markup('<p class="rk-lead">{}</p>').format(first), *rest.parts), f"{first}\n{rest.text}")
 
 
 def lead(sheet: Sheet) -> str:
@@ -292,7 +293,7 @@ def _worth(sheet: Sheet) -> str:
     return beside(summed, made.format(worth=shown(worth)))
 
 
-def group_in_short(sheet: GroupSheet) -> Shown:
+def group_in_short(sheet: GroupSheet) -> Block:
     """Return the answer of the group's report: where retention changed, then a list of sentences."""
     return _in_short(group_lead(sheet), group_sentences(sheet))
 

@@ -1,23 +1,23 @@
-"""Tables that read well in a report and in a notebook: great_tables for HTML, plain text beside it."""
+"""The tables of a report: which columns of a sheet a reader sees, under which titles."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
-from great_tables import GT
-from markupsafe import escape
+from markupsafe import Markup
 
 from retention_kit.config import GROUP
-from retention_kit.messages import first_of
-from retention_kit.metrics import METRICS, Sheet
+from retention_kit.messages import Verbatim, first_of
+from retention_kit.metrics import METRICS, Headline, Sheet
 from retention_kit.metrics.group import GroupSheet
 from retention_kit.metrics.revenue import EFFECTS
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats, headlines
+from retention_kit.present.blocks import Block, stacked
 from retention_kit.present.findings import finding
 from retention_kit.present.languages import N_, _, ngettext, place, worded
+from retention_kit.present.markup import number
 from retention_kit.present.words import asked, beside, left_out_because, units
+from retention_kit.table import Column, Role, Table, hidden_rows, interval, words
 
 _CARDS = (
     "customer_retention_rate",
@@ -27,119 +27,85 @@ _CARDS = (
     "clv_simple",
     "active_customers",
 )
+_PERIOD = Column("period", N_("Period"), Role.PERIOD)
+_MARKET = Column("name", N_("Market"), Role.MARKET)
+_INTERVAL = interval(N_("95% interval"), Role.SHARE)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """Something to look at: HTML in a page, text elsewhere."""
-
-    html: str = field(repr=False)
-    text: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def table(
-    frame: pd.DataFrame,
-    *,
-    name: str,
-    caption: str,
-    notes: Sequence[str] = (),
-    left: Sequence[str] = (),
-    titles: Mapping[str, str] | None = None,
-) -> Shown:
-    """Return a frame of texts as a table, its numbers to the right.
-
-    Parameters
-    ----------
-    frame : what to show, each cell already written for the reader; its columns are marked messages, put into the
-        reader's language here.
-    name : id of the table in the page.
-    caption : one line above it.
-    notes : lines below it.
-    left : columns of words.
-    titles : how columns are shown that are no messages, by column.
-    """
-    shown_as = {column: (titles or {}).get(column) or _(column) for column in frame}
-    right = [column for column in frame if column not in left]
-    shown = GT(frame.astype(object), id=name).tab_header(title=caption).cols_align("right", columns=right)
-    shown = shown.cols_align("left", columns=list(left))
-    shown = shown.cols_label(cases=shown_as)
-    for note in notes:
-        shown = shown.tab_source_note(note)
-    html = re.sub(r"<style>.*?</style>", "", shown.as_raw_html(), flags=re.DOTALL)
-    html = re.sub(r' style="[^"]*"', "", html)  # the page's own style sheet dresses it
-    text = "\n".join([caption, frame.set_axis(list(shown_as.values()), axis=1).to_string(index=False), *notes])
-    return Shown(html.replace('class="gt_table"', 'class="gt_table rk-table"'), text)
-
-
-def rehearse() -> None:
-    """Make a table once, for nobody: the first one fills caches."""
-    table(pd.DataFrame({"a": ["1", "2"], "b": ["c", "d"]}), name="none", caption="a", notes=["b"], left=["b"])
-
-
-def cards(sheet: Sheet) -> Shown:
+def cards(sheet: Sheet) -> Block:
     """Return the first numbers to read, each with its interval and the customers it is about."""
-    chosen = [sheet.headlines[name] for name in _CARDS if name in sheet.headlines]
-    rows = [
-        (
-            _(h.label),
-            headlines.shown(h),
-            headlines.interval(h) or worded(first_of(h.note)),
-            _("n {n}").format(n=formats.count(h.n)),
-        )
-        for h in chosen
-    ]
-    html = "".join(
-        f'<div class="rk-card"><div class="rk-label">{escape(label)}</div><div class="rk-value">{escape(value)}</div>'
-        f'<div class="rk-interval">{escape(between)}</div><div class="rk-n">{escape(n)}</div></div>'
-        for label, value, between, n in rows
-    )
-    text = "\n".join(f"{label}: {value} ({between}; {n})" for label, value, between, n in rows)
-    return Shown(f'<div class="rk-cards">{html}</div>', text)
+    at = {h.id: nth for nth, h in enumerate(sheet.headlines.values())}
+    chosen = [sheet.headlines[name] for name in _CARDS if name in at]
+    html = Markup("").join(_card(h, twin=f"headlines.{at[h.id]}") for h in chosen)
+    lines = [f"{_(h.label)}: {headlines.shown(h)} ({_sure(h)}; {_of(h)})" for h in chosen]
+    return Block((Markup('<div class="rk-cards">{}</div>').format(html),), "\n".join(lines))
 
 
-def definition_ledger(sheet: Sheet) -> Shown:
+def _card(headline: Headline, *, twin: str) -> Markup:
+    value = Markup("{}").format(headlines.shown(headline))
+    if headline.value is not None:
+        value = Markup('<data value="{}" data-id="{}">{}</data>').format(number(headline.value), f"{twin}.value", value)
+    return Markup(
+        '<div class="rk-card"><div class="rk-label">{}</div><div class="rk-value">{}</div>'
+        '<div class="rk-interval">{}</div><div class="rk-n">{}</div></div>'
+    ).format(_(headline.label), value, _sure(headline), _of(headline))
+
+
+def _sure(headline: Headline) -> str:
+    """Return the interval of a headline, else why it has none."""
+    return headlines.interval(headline) or worded(first_of(headline.note))
+
+
+def _of(headline: Headline) -> str:
+    return _("n {n}").format(n=formats.count(headline.n))
+
+
+def definition_ledger(sheet: Sheet) -> Table:
     """Return every headline with what it divides, of which window, and what it means."""
-    rows = [
-        {
-            N_("Number"): _(h.label),
-            N_("Value"): headlines.shown(h),
-            N_("95% interval"): headlines.interval(h),
-            N_("n"): formats.count(h.n) if h.n is not None else formats.ABSENT,
-            N_("From, until (not included)"): formats.separated(
-                map(formats.period, filter(None, h.window.split(" to ")))
-            ),
-            N_("What it is"): beside(_(h.definition), h.note and _("({note})").format(note=worded(h.note))),
-        }
-        for h in sheet.headlines.values()
-    ]
-    return table(
-        pd.DataFrame(rows),
+    known = list(sheet.headlines.values())
+    frame = pd.DataFrame([h.to_dict() for h in known])
+    return Table(
+        frame.assign(
+            label=words(h.label for h in known),
+            window=words(Verbatim(_ends(h.window)) for h in known),
+            meaning=words(Verbatim(_meaning(h)) for h in known),
+        ),
+        [
+            Column("label", N_("Number"), Role.WORDS),
+            Column("value", N_("Value"), Role.QUANTITY, unit="unit"),
+            interval(N_("95% interval"), Role.QUANTITY, unit="unit"),
+            Column("n", N_("n"), Role.N),
+            Column("window", N_("From, until (not included)"), Role.WORDS),
+            Column("meaning", N_("What it is"), Role.WORDS),
+        ],
         name="definitions",
-        caption=_("Every number, and what it means"),
+        title=N_("Every number, and what it means"),
         notes=_policies(sheet),
-        left=["Number", "From, until (not included)", "What it is"],
+        twin="headlines",
     )
 
 
-def glossary(sheet: Sheet | GroupSheet) -> Shown:
+def _meaning(headline: Headline) -> str:
+    return beside(_(headline.definition), headline.note and _("({note})").format(note=worded(headline.note)))
+
+
+def _ends(window: str) -> str:
+    return formats.separated(map(formats.period, filter(None, window.split(" to "))))
+
+
+def glossary(sheet: Sheet | GroupSheet) -> Table:
     """Return each metric that the sheet's tables have as a column: its name in the files, its unit, its definition."""
     columns = {column for rows in sheet.tables.values() for column in rows} | set(sheet.headlines)
-    rows = [
-        {N_("In the files"): name, N_("Unit"): _(metric.unit), N_("What it is"): _(metric.definition)}
-        for name, metric in METRICS.items()
-        if name in columns
-    ]
-    return table(
-        pd.DataFrame(rows, columns=[N_("In the files"), N_("Unit"), N_("What it is")]),
+    rows = [(name, m.unit, m.definition) for name, m in METRICS.items() if name in columns]
+    return Table(
+        pd.DataFrame(rows, columns=["name", "unit", "definition"]),
+        [
+            Column("name", N_("In the files"), Role.KEY),
+            Column("unit", N_("Unit"), Role.WORDS),
+            Column("definition", N_("What it is"), Role.WORDS),
+        ],
         name="glossary",
-        caption=_("Glossary: what the columns of the files beside this page hold"),
-        left=["In the files", "Unit", "What it is"],
+        title=N_("Glossary: what the columns of the files beside this page hold"),
     )
 
 
@@ -150,7 +116,7 @@ _BASE_CAPTIONS = {
 }
 
 
-def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
+def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Table:
     """Return where the active base came from and where it went, for the last closed periods.
 
     Parameters
@@ -158,160 +124,155 @@ def active_base(sheet: Sheet, *, rule: str = "window", last: int = 6) -> Shown:
     rule : 'window', 'period', or 'contract' for those whose subscription runs.
     """
     base = where(sheet.tables["active_base"], rule=rule).tail(last)
-    counts = {
-        "n_start": N_("Start"),
-        "n_new": N_("New"),
-        "n_reactivated": N_("Came back"),
-        "n_lapsed": N_("Left"),
-        "n_end": N_("End"),
-    }
-    frame = pd.DataFrame({N_("Period"): _periods(base["period"])})
-    for column, title in counts.items():
-        frame[title] = _counts(base[column], base["hidden"])
-    frame[N_("Retention rate")] = [formats.percent(value) for value in base["customer_retention_rate"]]
-    frame[N_("95% interval")] = _intervals(base)
-    frame[N_("Textbook rate")] = [formats.percent(value) for value in base["textbook_retention_rate"]]
-    notes = _truncation_notes(base)
-    if rule == "contract" and base.empty:
-        notes = [_("This market has no subscriptions that a period could be told of.")]
-    return table(
-        frame,
+    return _of_sheet(
+        sheet,
+        "active_base",
+        base,
+        [
+            _PERIOD,
+            Column("n_start", N_("Start"), Role.COUNT),
+            Column("n_new", N_("New"), Role.COUNT),
+            Column("n_reactivated", N_("Came back"), Role.COUNT),
+            Column("n_lapsed", N_("Left"), Role.COUNT),
+            Column("n_end", N_("End"), Role.COUNT),
+            Column("customer_retention_rate", N_("Retention rate"), Role.SHARE),
+            _INTERVAL,
+            Column("textbook_retention_rate", N_("Textbook rate"), Role.RATIO),
+        ],
         name="active-base" if rule == "window" else f"active-base-{rule}",
-        caption=_(_BASE_CAPTIONS[rule]),
-        notes=notes,
-        left=["Period"],
+        title=_BASE_CAPTIONS[rule],
+        notes=_truncation_notes(base),
+        nothing=N_("This market has no subscriptions that a period could be told of.") if rule == "contract" else "",
     )
 
 
-def second_order(sheet: Sheet) -> Shown:
+def second_order(sheet: Sheet) -> Table:
     """Return the share of customers with a second order day within each horizon, of those observed that long."""
-    rows = where(sheet.tables["returned"], cut="everybody")
-    frame = pd.DataFrame(
-        {
-            N_("Within"): [_days(days) for days in rows["horizon_days"]],
-            N_("Customers observed that long"): _counts(rows["n_observed"], rows["hidden"]),
-            N_("Came back"): [formats.percent(share) for share in rows["returned_share"]],
-            N_("95% interval"): _intervals(rows),
-        }
+    return _of_sheet(
+        sheet,
+        "returned",
+        where(sheet.tables["returned"], cut="everybody"),
+        [
+            Column("horizon_days", N_("Within"), Role.DAYS),
+            Column("n_observed", N_("Customers observed that long"), Role.N),
+            Column("returned_share", N_("Came back"), Role.SHARE),
+            _INTERVAL,
+        ],
+        name="second-order",
+        title=N_("A second order on another day than the first"),
     )
-    return table(frame, name="second-order", caption=_("A second order on another day than the first"), left=["Within"])
 
 
-def compared(sheets: Sequence[Sheet], *, headline: str) -> Shown:
+def compared(sheets: Sequence[Sheet], *, headline: str) -> Table:
     """Return one headline of several markets, with interval and n."""
     found = [sheet.headlines[headline] for sheet in sheets]
-    frame = pd.DataFrame(
-        {
-            N_("Market"): [place(sheet.market.name) for sheet in sheets],
-            found[0].label: [headlines.shown(h) for h in found],
-            N_("95% interval"): [headlines.interval(h) for h in found],
-            N_("n"): [formats.count(h.n) for h in found],
-        }
+    frame = pd.DataFrame([h.to_dict() for h in found]).assign(name=[sheet.market.name for sheet in sheets])
+    return Table(
+        frame,
+        [
+            _MARKET,
+            Column("value", found[0].label, Role.QUANTITY, unit="unit"),
+            interval(N_("95% interval"), Role.QUANTITY, unit="unit"),
+            Column("n", N_("n"), Role.N),
+        ],
+        name=f"compared-{headline.replace('_', '-')}",
+        title=found[0].definition,
     )
-    return table(frame, name=f"compared-{headline.replace('_', '-')}", caption=_(found[0].definition), left=["Market"])
 
 
-def folded(shown: Shown, *, summary: str) -> Shown:
-    """Return something to look at behind a line that opens it; in text it stands open."""
-    return Shown(f"<details><summary>{escape(_(summary))}</summary>{shown.html}</details>", shown.text)
-
-
-def brackets(sheet: Sheet) -> Shown:
+def brackets(sheet: Sheet) -> Table:
     """Return the share of customers with an order in each stretch of days after the first one."""
-    rows = sheet.tables["brackets"]
-    frame = pd.DataFrame(
-        {
-            N_("Days after the first order"): [
-                formats.between(formats.count(a), formats.count(b))
-                for a, b in zip(rows.first_day, rows.last_day, strict=True)
-            ],
-            N_("Customers observed that long"): _counts(rows["n_observed"], rows["hidden"]),
-            N_("Ordered"): [formats.percent(share) for share in rows["bracket_retention"]],
-            N_("95% interval"): _intervals(rows),
-        }
+    return _of_sheet(
+        sheet,
+        "brackets",
+        sheet.tables["brackets"],
+        [
+            Column("", N_("Days after the first order"), Role.COUNT, lower="first_day", upper="last_day"),
+            Column("n_observed", N_("Customers observed that long"), Role.N),
+            Column("bracket_retention", N_("Ordered"), Role.SHARE),
+            _INTERVAL,
+        ],
+        name="brackets",
+        title=N_("An order in each stretch of days, of 24 hours each"),
     )
-    caption = _("An order in each stretch of days, of 24 hours each")
-    return table(frame, name="brackets", caption=caption, left=["Days after the first order"])
 
 
-def next_order(sheet: Sheet) -> Shown:
+def next_order(sheet: Sheet) -> Table:
     """Return the share of customers with n order days who have a next one within a year."""
-    rows = sheet.tables["next_order"]
-    frame = pd.DataFrame(
-        {
-            N_("After order day"): [formats.count(nth) for nth in rows["nth"]],
-            N_("Customers"): _counts(rows["n"], rows["hidden"]),
-            N_("Order again within a year"): [formats.percent(share) for share in rows["next_order_share"]],
-            N_("95% interval"): _intervals(rows),
-        }
+    return _of_sheet(
+        sheet,
+        "next_order",
+        sheet.tables["next_order"],
+        [
+            Column("nth", N_("After order day"), Role.COUNT),
+            Column("n", N_("Customers"), Role.N),
+            Column("next_order_share", N_("Order again within a year"), Role.SHARE),
+            _INTERVAL,
+        ],
+        name="next-order",
+        title=N_("From order to order, recent customers as far as seen"),
     )
-    return table(frame, name="next-order", caption=_("From order to order, recent customers as far as seen"), left=[])
 
 
-def sensitivity(sheet: Sheet) -> Shown:
+def sensitivity(sheet: Sheet) -> Table:
     """Return the headlines under the other definitions of them: how much of a number is its definition."""
     rows = sheet.tables["sensitivity"]
-    again = rows["question"].duplicated()
-    frame = pd.DataFrame(
-        {
-            N_("Question"): [
-                "" if again else worded(question) for question, again in zip(rows["question"], again, strict=True)
-            ],
-            N_("Definition"): [worded(definition) for definition in rows["definition"]],
-            N_("Answer"): [formats.percent(value) for value in rows["value"]],
-            N_("95% interval"): _intervals(rows),
-            N_("n"): _counts(rows["n"], rows["hidden"]),
-        }
-    )
-    return table(
-        frame, name="sensitivity", caption=_("The same question, asked otherwise"), left=["Question", "Definition"]
+    return _of_sheet(
+        sheet,
+        "sensitivity",
+        rows.assign(question=rows["question"].where(~rows["question"].duplicated(), "")),
+        [
+            Column("question", N_("Question"), Role.WORDS),
+            Column("definition", N_("Definition"), Role.WORDS),
+            Column("value", N_("Answer"), Role.RATIO),
+            _INTERVAL,
+            Column("n", N_("n"), Role.N),
+        ],
+        name="sensitivity",
+        title=N_("The same question, asked otherwise"),
     )
 
 
-def compared_with_others(sheet: Sheet) -> Shown:
+def compared_with_others(sheet: Sheet) -> Table:
     """Return how this market differs from all others together, corrected for looking at many markets."""
     rows = sheet.tables["compared"]
-    if rows.empty:
-        told = pd.DataFrame({"": [_("There is no other market to compare with, or this one is too small.")]})
-        return table(told, name="compared-with-others", caption=_("Compared with the other markets"), left=[""])
-    frame = pd.DataFrame(
-        {
-            N_("Customers who …"): [asked(metric, sheet) for metric in rows["metric"]],
-            N_("Here"): [formats.percent(share) for share in rows["share"]],
-            N_("n"): [formats.count(n) for n in rows["n"]],
-            N_("Other markets"): [formats.percent(share) for share in rows["others"]],
-            N_("Difference, points"): [_signed(value) for value in rows["difference"]],
-            N_("95% interval"): [
-                formats.between(_signed(a), _signed(b))
-                for a, b in zip(rows["difference_lower"], rows["difference_upper"], strict=True)
-            ],
-            N_("Rank"): [
-                # Translators: a range of ranks: 2 to 5 of 8 markets
-                _("{first} to {last} of {n}").format(
-                    first=formats.count(row.rank_lower),
-                    last=formats.count(row.rank_upper),
-                    n=formats.count(row.n_markets),
-                )
-                for row in rows.itertuples()
-            ],
-            N_("More than chance"): [_("yes") if p < 0.05 else _("no") for p in rows["p_holm"]],
-        }
-    )
-    return table(
-        frame,
+    return Table(
+        rows.assign(
+            did=words((Verbatim(asked(metric, sheet)) for metric in rows["metric"]), index=rows.index),
+            ranks=words((Verbatim(_ranks(row)) for row in rows.itertuples()), index=rows.index),
+            is_sure=rows["p_holm"] < 0.05 if len(rows) else [],
+        ),
+        [
+            Column("did", N_("Customers who …"), Role.WORDS),
+            Column("share", N_("Here"), Role.SHARE),
+            Column("n", N_("n"), Role.N),
+            Column("others", N_("Other markets"), Role.SHARE),
+            Column("difference", N_("Difference, points"), Role.POINTS),
+            interval(N_("95% interval"), Role.POINTS, of="difference"),
+            Column("ranks", N_("Rank"), Role.WORDS),
+            Column("is_sure", N_("More than chance"), Role.FLAG),
+        ],
         name="compared-with-others",
-        caption=_("Compared with all other markets together"),
-        notes=[_("Rank: 1 is the highest share; between these in 95% of draws. More than chance: p below 0.05, "
-                 "corrected for all markets (Holm).")],
-        left=["Customers who …"],
+        title=N_("Compared with all other markets together") if len(rows) else N_("Compared with the other markets"),
+        notes=[N_("Rank: 1 is the highest share; between these in 95% of draws. More than chance: p below 0.05, "
+                  "corrected for all markets (Holm).")] if len(rows) else (),
+        nothing=N_("There is no other market to compare with, or this one is too small."),
+        twin="tables.compared",
     )  # fmt: skip
 
 
-def revenue_bridge(sheet: Sheet, *, last: int = 6) -> Shown:
+def _ranks(row) -> str:
+    # Translators: a range of ranks: 2 to 5 of 8 markets
+    return _("{first} to {last} of {n}").format(
+        first=formats.count(row.rank_lower), last=formats.count(row.rank_upper), n=formats.count(row.n_markets)
+    )
+
+
+_NO_MONEY = N_("Its markets have several currencies, which are not added up.")
+
+
+def revenue_bridge(sheet: Sheet, *, last: int = 6) -> Table:
     """Return where the revenue of each closed period came from, and net and gross revenue retention."""
-    if "revenue_bridge" not in sheet.tables:
-        return _no_money("revenue-bridge")
-    rows = sheet.tables["revenue_bridge"].tail(last)
     titles = {
         "opening": N_("Before"),
         "expansion": N_("More by the retained"),
@@ -321,18 +282,23 @@ def revenue_bridge(sheet: Sheet, *, last: int = 6) -> Shown:
         "new": N_("New"),
         "closing": N_("Now"),
     }
-    frame = _amounts(rows, titles)
-    for rate, title in (("net_revenue_retention", N_("NRR")), ("gross_revenue_retention", N_("GRR"))):
-        frame[title] = [formats.percent(value) for value in rows[rate]]
     caption = _("Net revenue, {currency}: where it came from and where it went").format(currency=sheet.market.currency)
-    return table(frame, name="revenue-bridge", caption=caption, left=["Period"])
+    return _of_money(
+        sheet,
+        "revenue_bridge",
+        [
+            *_amounts(titles),
+            Column("net_revenue_retention", N_("NRR"), Role.RATIO),
+            Column("gross_revenue_retention", N_("GRR"), Role.RATIO),
+        ],
+        name="revenue-bridge",
+        title=caption,
+        last=last,
+    )
 
 
-def revenue_change(sheet: Sheet, *, last: int = 4) -> Shown:
+def revenue_change(sheet: Sheet, *, last: int = 4) -> Block:
     """Return what moved revenue against the same period a year before: customers, frequency or order value."""
-    if "revenue_change" not in sheet.tables:
-        return _no_money("revenue-change")
-    rows = sheet.tables["revenue_change"].tail(last)
     titles = {
         "then": N_("A year before"),
         "now": N_("Now"),
@@ -342,100 +308,92 @@ def revenue_change(sheet: Sheet, *, last: int = 4) -> Shown:
         "of_order_value": N_("by order value"),
     }
     caption = _("What moved net revenue, {currency}").format(currency=sheet.market.currency)
-    told = table(_amounts(rows, titles), name="revenue-change", caption=caption, left=["Period"])
-    ends = {titles[name]: _amount_intervals(rows, name) for name in EFFECTS}
-    frame = pd.DataFrame({N_("Period"): _periods(rows["period"])}).assign(**ends)
-    sure = table(frame, name="revenue-change-intervals", caption=_("95% interval"), left=["Period"])
-    return Shown(told.html + sure.html, f"{told.text}\n\n{sure.text}")
+    told = _of_money(sheet, "revenue_change", _amounts(titles), name="revenue-change", title=caption, last=last)
+    ends = [interval(titles[name], Role.NUMBER, of=name, digits=0) for name in EFFECTS]
+    sure = _of_money(sheet, "revenue_change", ends, name="revenue-change-intervals", title=_("95% interval"), last=last)
+    return stacked(told, *([sure] if len(told) else []))
 
 
-def _amount_intervals(rows: pd.DataFrame, name: str) -> list[str]:
-    """Return the intervals of amounts in units of currency."""
-    ends = zip(rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)
-    return [
-        formats.between(formats.count(low), formats.count(high)) if pd.notna(low) else formats.ABSENT
-        for low, high in ends
-    ]
+def _amounts(titles: Mapping[str, str]) -> list[Column]:
+    """Return columns of amounts in whole units of the market's currency, which the table's title names."""
+    return [Column(column, title, Role.NUMBER, digits=0) for column, title in titles.items()]
 
 
-def _amounts(rows: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return the amounts of each period as they are shown, by title."""
-    shown = {title: _counts(rows[column], rows["hidden"]) for column, title in titles.items()}
-    return pd.DataFrame({N_("Period"): _periods(rows["period"])}).assign(**shown)
+def _of_money(sheet: Sheet, table: str, columns: Sequence[Column], *, name: str, title: str, last: int) -> Table:
+    """Return the last rows of a table of revenue; the sentence that there is none where currencies are several."""
+    if table not in sheet.tables:
+        return Table(pd.DataFrame(), (), name=name, title=N_("Net revenue"), nothing=_NO_MONEY)
+    rows = sheet.tables[table].tail(last)
+    return _of_sheet(sheet, table, rows, [_PERIOD, *columns], name=name, title=Verbatim(title))
 
 
-def _no_money(name: str) -> Shown:
-    told = pd.DataFrame({"": [_("Its markets have several currencies, which are not added up.")]})
-    return table(told, name=name, caption=_("Net revenue"), left=[""])
+def _of_sheet(
+    sheet: Sheet, table: str, rows: pd.DataFrame, columns: Sequence[Column], *, name: str, title: str, **facts
+) -> Table:
+    """Return rows of a sheet's table, each cell that protects a small group told as hidden."""
+    keys = [column.name or column.lower for column in columns if not column.is_number]
+    hidden = hidden_rows(rows, rows["hidden"], keys=[*keys, "horizon_days", "first_day", "last_day", "nth"])
+    return Table(
+        rows, columns, name=name, title=title, hidden=hidden, twin=f"tables.{table}", as_of=sheet.as_of, **facts
+    )
 
 
-def markets_compared(sheet: GroupSheet, *, metric: str) -> Shown:
+def markets_compared(sheet: GroupSheet, *, metric: str) -> Table:
     """Return a share of each market against all others, with corrected tests, the pooled share and the rank."""
     rows = sheet.tables["compared"]
-    rows = rows[rows["metric"] == metric].sort_values("rank", ignore_index=True)
-    frame = pd.DataFrame(
-        {
-            N_("Market"): [place(sheet.names[code]) for code in rows["market"]],
-            N_("Share"): [formats.percent(share) for share in rows["share"]],
-            N_("95% interval"): _intervals(rows),
-            N_("n"): [formats.count(n) for n in rows["n"]],
-            N_("Difference, points"): [_signed(value) for value in rows["difference"]],
-            N_("its interval"): [
-                formats.between(_signed(a), _signed(b))
-                for a, b in zip(rows["difference_lower"], rows["difference_upper"], strict=True)
-            ],
-            N_("p, Holm"): [_p(p) for p in rows["p_holm"]],
-            N_("p, BH"): [_p(p) for p in rows["p_bh"]],
-            N_("Drawn to all"): [formats.percent(share) for share in rows["pooled"]],
-            N_("Rank"): [
-                formats.between(formats.count(a), formats.count(b))
-                for a, b in zip(rows["rank_lower"], rows["rank_upper"], strict=True)
-            ],
-        }
-    )
-    return table(
-        frame,
+    rows = rows[rows["metric"] == metric].sort_values("rank")
+    return Table(
+        rows.assign(name=rows["market"].map(sheet.names)),
+        [
+            _MARKET,
+            Column("share", N_("Share"), Role.SHARE),
+            _INTERVAL,
+            Column("n", N_("n"), Role.N),
+            Column("difference", N_("Difference, points"), Role.POINTS),
+            interval(N_("its interval"), Role.POINTS, of="difference"),
+            Column("p_holm", N_("p, Holm"), Role.P),
+            Column("p_bh", N_("p, BH"), Role.P),
+            Column("pooled", N_("Drawn to all"), Role.SHARE),
+            interval(N_("Rank"), Role.COUNT, of="rank"),
+        ],
         name=f"markets-{metric.replace('_', '-')}",
-        caption=_("Customers who {did}").format(did=asked(metric, sheet)),
-        notes=[_("Difference: from all other markets together. Drawn to all: small markets are pulled to the mean of "
-                 "all, as far as their size asks for it. Rank: of that share, between these in 95% of draws.")],
-        left=["Market"],
+        title=Verbatim(_("Customers who {did}").format(did=asked(metric, sheet))),
+        notes=[N_("Difference: from all other markets together. Drawn to all: small markets are pulled to the mean of "
+                  "all, as far as their size asks for it. Rank: of that share, between these in 95% of draws.")],
+        twin="tables.compared",
     )  # fmt: skip
 
 
-def what_changed(sheet: GroupSheet) -> Shown:
+_THEN = Column("share_then", N_("A year before"), Role.SHARE)
+_DIFFERENCE = interval(N_("Difference, points"), Role.POINTS)
+_ALARM = Column("alarm", N_("Alarm"), Role.FLAG)
+
+
+def what_changed(sheet: GroupSheet) -> Table:
     """Return for each market where retention changed against the year before, and the rate of the last period."""
-    changes = sheet.tables["changes"].set_index("market")
-    rows = []
-    for reading in sheet.tables["readings"].itertuples():
-        change = changes.loc[reading.market] if reading.market in changes.index else None
-        rows.append(
-            {
-                N_("Market"): place(sheet.names[reading.market]),
-                N_("In the table of cohorts and ages"): reading_told(reading, grain=sheet.grain),
-                **_beside_year_before(change, share=N_("Retention rate")),
-            }
-        )
-    return table(
-        pd.DataFrame(rows),
-        name="what-changed",
-        caption=_("Against the year before"),
-        notes=[_("Alarm: more than chance, corrected for all markets (Benjamini–Hochberg), and enough customers.")],
-        left=["Market", "In the table of cohorts and ages"],
+    readings = sheet.tables["readings"]
+    told = readings[["market"]].assign(
+        name=readings["market"].map(sheet.names),
+        reading=words(
+            (Verbatim(reading_told(row, grain=sheet.grain)) for row in readings.itertuples()), index=readings.index
+        ),
     )
-
-
-def _beside_year_before(change: pd.Series | None, *, share: str) -> dict[str, str]:
-    """Return a share beside that of the year before, by title; absent where there is none."""
-    told = dict.fromkeys([share, N_("n"), N_("A year before"), N_("Difference, points")], formats.ABSENT)
-    if change is not None:
-        told |= {
-            share: formats.percent(change["share"]),
-            "n": formats.count(change["n"]),
-            "A year before": formats.percent(change["share_then"]),
-            "Difference, points": formats.between(_signed(change["lower"]), _signed(change["upper"])),
-        }
-    return told | {N_("Alarm"): _("yes") if change is not None and change["alarm"] else _("no")}
+    rows = told.merge(sheet.tables["changes"], on="market", how="left")
+    return Table(
+        rows.assign(alarm=rows["alarm"].eq(True)),
+        [
+            _MARKET,
+            Column("reading", N_("In the table of cohorts and ages"), Role.WORDS),
+            Column("share", N_("Retention rate"), Role.SHARE),
+            Column("n", N_("n"), Role.N),
+            _THEN,
+            _DIFFERENCE,
+            _ALARM,
+        ],
+        name="what-changed",
+        title=N_("Against the year before"),
+        notes=[N_("Alarm: more than chance, corrected for all markets (Benjamini–Hochberg), and enough customers.")],
+    )
 
 
 SHARES_WATCHED = {
@@ -446,26 +404,25 @@ SHARES_WATCHED = {
 """The shares that are watched for anomalies, and what their customers did."""
 
 
-def anomalies(sheet: GroupSheet) -> Shown:
+def anomalies(sheet: GroupSheet) -> Table:
     """Return every share of every market beside the year before, with the alarms that are left after correction."""
     rows = sheet.tables["anomalies"]
-    columns = [N_("Market"), N_("Customers who …"), N_("Period"), N_("Share"), "n"]
-    columns += ["A year before", "Difference, points", "Alarm"]
-    told = [
-        {
-            "Market": place(sheet.names[change["market"]]),
-            "Customers who …": _(SHARES_WATCHED[change["metric"]]),
-            "Period": formats.period(change["period"]),
-            **_beside_year_before(change, share="Share"),
-        }
-        for _nth, change in rows.iterrows()
-    ]
-    return table(
-        pd.DataFrame(told, columns=columns),
+    return Table(
+        rows.assign(name=rows["market"].map(sheet.names), did=rows["metric"].map(SHARES_WATCHED)),
+        [
+            _MARKET,
+            Column("did", N_("Customers who …"), Role.WORDS),
+            _PERIOD,
+            Column("share", N_("Share"), Role.SHARE),
+            Column("n", N_("n"), Role.N),
+            _THEN,
+            _DIFFERENCE,
+            _ALARM,
+        ],
         name="anomalies",
-        caption=_("Every share against the year before"),
-        notes=[_("Alarms are corrected for all markets and shares of this table together (Benjamini–Hochberg).")],
-        left=["Market", "Customers who …", "Period"],
+        title=N_("Every share against the year before"),
+        notes=[N_("Alarms are corrected for all markets and shares of this table together (Benjamini–Hochberg).")],
+        twin="tables.anomalies",
     )
 
 
@@ -484,35 +441,37 @@ def reading_told(reading, *, grain: str) -> str:
     return sentences[reading.kind].format(at=at, units=units(grain), ratio=ratio, interval=interval)
 
 
-def mix_and_rate(sheet: GroupSheet) -> Shown:
+def mix_and_rate(sheet: GroupSheet) -> Table:
     """Return how much of each market's difference from the others is another mix of customers, by each cut."""
     rows = sheet.tables["mix"]
-    mixes = rows.pivot(index="market", columns="cut", values="mix")
     of_market = rows.drop_duplicates("market").set_index("market")
     codes = [code for code in sheet.names if code in of_market.index]
-    frame = pd.DataFrame(
-        {
-            N_("Market"): [place(sheet.names[code]) for code in codes],
-            N_("n"): [formats.count(of_market.loc[code, "n"]) for code in codes],
-            N_("Difference, points"): [_signed(of_market.loc[code, "difference"]) for code in codes],
-        }
-    )
-    for cut in mixes:
+    frame = of_market.loc[codes, ["n", "difference"]].assign(name=[sheet.names[code] for code in codes])
+    cuts = sorted(rows["cut"].unique())
+    for cut in cuts:
         of_cut = where(rows, cut=cut).set_index("market").reindex(codes)
-        frame[_MIX_OF.get(cut, cut)] = [_mix_told(row) for row in of_cut.itertuples()]
-    caption = _("Second order within 90 days: is the difference who comes, or how they behave?")
-    notes = [
-        _("What is not mix is rates: the same customers behave otherwise. Each cut by itself."),
-        _("In brackets the 95% interval of the mix, of customers drawn again."),
-    ]
-    return table(frame, name="mix-and-rate", caption=caption, notes=notes, left=["Market"])
-
-
-def _mix_told(row) -> str:
-    if pd.isna(row.mix):
-        return formats.ABSENT
-    interval = formats.between(_signed(row.mix_lower), _signed(row.mix_upper))
-    return _("{value} ({interval})").format(value=_signed(row.mix), interval=interval)
+        frame = frame.join(of_cut[["mix", "mix_lower", "mix_upper"]].add_prefix(f"{cut}_"))
+    return Table(
+        frame.reset_index(),
+        [
+            _MARKET,
+            Column("n", N_("n"), Role.N),
+            Column("difference", N_("Difference, points"), Role.POINTS),
+            *(
+                Column(
+                    f"{cut}_mix", _MIX_OF.get(cut, Verbatim(cut)), Role.POINTS,
+                    lower=f"{cut}_mix_lower", upper=f"{cut}_mix_upper",
+                )
+                for cut in cuts
+            ),
+        ],
+        name="mix-and-rate",
+        title=N_("Second order within 90 days: is the difference who comes, or how they behave?"),
+        notes=[
+            N_("What is not mix is rates: the same customers behave otherwise. Each cut by itself."),
+            N_("In brackets the 95% interval of the mix, of customers drawn again."),
+        ],
+    )  # fmt: skip
 
 
 _MIX_OF = {
@@ -522,33 +481,33 @@ _MIX_OF = {
 }
 
 
-def movers(sheet: GroupSheet) -> Shown:
+def movers(sheet: GroupSheet) -> Table:
     """Return customers of each market, and from where to where they moved."""
     rows = sheet.tables["movers"]
-    names = {**sheet.names, "other": _("other pairs together")}
-    frame = pd.DataFrame(
-        {
-            N_("First order in"): [place(names[code]) for code in rows["market"]],
-            N_("Last order in"): [place(names[code]) for code in rows["to_market"]],
-            N_("Customers"): [formats.count(n) for n in rows["n_customers"]],
-        }
+    names = {**sheet.names, "other": N_("other pairs together")}
+    return Table(
+        rows.assign(
+            first=words((Verbatim(place(worded(names[code]))) for code in rows["market"]), index=rows.index),
+            last=words((Verbatim(place(worded(names[code]))) for code in rows["to_market"]), index=rows.index),
+        ),
+        [
+            Column("first", N_("First order in"), Role.WORDS),
+            Column("last", N_("Last order in"), Role.WORDS),
+            Column("n_customers", N_("Customers"), Role.COUNT),
+        ],
+        name="movers",
+        title=N_("Customers who moved: in two markets each, once in the group"),
+        nothing=N_("nobody, or too few to show"),
+        twin="tables.movers",
     )
-    if frame.empty:
-        frame = pd.DataFrame(
-            [{"First order in": _("nobody, or too few to show"), "Last order in": "", "Customers": ""}]
-        )
-    caption = _("Customers who moved: in two markets each, once in the group")
-    return table(frame, name="movers", caption=caption, left=["First order in", "Last order in"])
 
 
-def group_revenue(sheet: GroupSheet) -> Shown:
+def group_revenue(sheet: GroupSheet) -> Table:
     """Return revenue of the last year in the group's currency, at the rates of the days and at constant rates."""
-    if "revenue" not in sheet.tables or sheet.tables["revenue"].empty:
-        why = _("No currency of the group, no exchange rates, or less than two years of closed periods.")
-        told = pd.DataFrame({"": [why]})
-        return table(told, name="group-revenue", caption=_("Net revenue of all markets"), left=[""])
-    rows = sheet.tables["revenue"]
-    names = {**sheet.names, GROUP: _("All markets shown")}
+    facts = {"name": "group-revenue", "nothing": _NO_GROUP_MONEY}
+    rows = sheet.tables.get("revenue", pd.DataFrame())
+    if rows.empty:
+        return Table(pd.DataFrame(), (), title=N_("Net revenue of all markets"), **facts)
     titles = {
         "then": N_("Year before"),
         "now": N_("Last year"),
@@ -556,29 +515,22 @@ def group_revenue(sheet: GroupSheet) -> Shown:
         "change_constant": N_("of it, at constant rates"),
         "fx_effect": N_("of it, exchange rates"),
     }
-    frame = pd.DataFrame({N_("Market"): [place(names[code]) for code in rows["market"]]})
-    for column, title in titles.items():
-        frame[title] = [formats.whole_money(value, currency=sheet.currency) for value in rows[column]]
-    return table(
-        frame,
-        name="group-revenue",
-        caption=_("Net revenue of the last year's closed periods"),
-        notes=[_("At the rate of each order's day; constant rates are those of the last day before as_of.")],
-        left=["Market"],
+    names = {**sheet.names, GROUP: _("All markets shown")}
+    money = [Column(name, title, Role.MONEY, currency=sheet.currency, digits=0) for name, title in titles.items()]
+    return Table(
+        rows.assign(name=rows["market"].map(names)),
+        [_MARKET, *money],
+        title=N_("Net revenue of the last year's closed periods"),
+        notes=[N_("At the rate of each order's day; constant rates are those of the last day before as_of.")],
+        twin="tables.revenue",
+        **facts,
     )
 
 
-def _signed(difference: float) -> str:
-    """Return a difference of shares in percentage points, with its sign."""
-    sign = "" if round(abs(difference) * 100, 1) == 0 else "+" if difference > 0 else "−"
-    return f"{sign}{formats.points(difference)}"
+_NO_GROUP_MONEY = N_("No currency of the group, no exchange rates, or less than two years of closed periods.")
 
 
-def _p(p: float) -> str:
-    return f"< {formats.decimal(0.001, digits=3)}" if p < 0.001 else formats.decimal(p, digits=3)
-
-
-def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Shown:
+def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Table:
     """Return what was refused or noticed in the data, and which orders of the market count as nothing.
 
     Parameters
@@ -586,21 +538,25 @@ def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Shown:
     rows : findings of reading, as dictionaries.
     left_out_counts : (n_reasons, 3), the market's, from `counts.left_out_counts`.
     """
-    found = [{N_("Table"): row["table"], N_("Finding"): finding(row)} for row in rows]
-    found += [
-        {
-            "Table": "orders",
-            "Finding": ngettext(
-                "{n} order of this market counts as nothing: {why}",
-                "{n} orders of this market count as nothing: {why}",
-                row.n_orders,
-            ).format(n=formats.count(row.n_orders), why=left_out_because(row.reason)),
-        }
-        for row in left_out_counts.itertuples()
-    ]
-    nothing = {"Table": _("all"), "Finding": _("nothing was refused, and every order counts")}
-    frame = pd.DataFrame(found or [nothing])
-    return table(frame, name="findings", caption=_("What was found in the data"), left=["Table", "Finding"])
+    told = [(row["table"], Verbatim(finding(row))) for row in rows]
+    told += [("orders", Verbatim(sentence)) for sentence in _left_out(left_out_counts)]
+    nothing = (_("all"), N_("nothing was refused, and every order counts"))
+    return Table(
+        pd.DataFrame(told or [nothing], columns=["table", "finding"], dtype=object),
+        [Column("table", N_("Table"), Role.KEY), Column("finding", N_("Finding"), Role.WORDS)],
+        name="findings",
+        title=N_("What was found in the data"),
+    )
+
+
+def _left_out(left_out_counts: pd.DataFrame) -> Iterator[str]:
+    """Yield a sentence for each reason for which orders of the market count as nothing."""
+    for row in left_out_counts.itertuples():
+        yield ngettext(
+            "{n} order of this market counts as nothing: {why}",
+            "{n} orders of this market count as nothing: {why}",
+            row.n_orders,
+        ).format(n=formats.count(row.n_orders), why=left_out_because(row.reason))
 
 
 def metric_table() -> str:
@@ -608,14 +564,6 @@ def metric_table() -> str:
     lines = ["| metric | unit | definition |", "|---|---|---|"]
     lines += [f"| `{m.name}` | {m.unit} | {m.definition} |" for m in METRICS.values()]
     return "\n".join(lines)
-
-
-def _counts(counts: pd.Series, hidden: pd.Series) -> list[str]:
-    return [_("hidden") if small else formats.count(n) for n, small in zip(counts, hidden, strict=True)]
-
-
-def _intervals(rows: pd.DataFrame) -> list[str]:
-    return [formats.share_interval(lower, upper) for lower, upper in zip(rows["lower"], rows["upper"], strict=True)]
 
 
 def _policies(sheet: Sheet) -> list[str]:
@@ -628,18 +576,10 @@ def _policies(sheet: Sheet) -> list[str]:
     active = ngettext(
         "Active: a kept order in the {days} day before.", "Active: a kept order in the {days} days before.", days
     )
-    return [beside(refunds.get(sheet.refund_policy, ""), active.format(days=formats.count(days)))]
+    return [Verbatim(beside(refunds.get(sheet.refund_policy, ""), active.format(days=formats.count(days))))]
 
 
 def _truncation_notes(base: pd.DataFrame) -> list[str]:
     cut = base[base["left_truncated"] == 1]["period"]
     reaches = _("{periods}: the base at the start reaches back before the data begin.")
-    return [reaches.format(periods=formats.separated(map(formats.period, cut)))] if len(cut) else []
-
-
-def _periods(labels: Iterable[str]) -> list[str]:
-    return [formats.period(label) for label in labels]
-
-
-def _days(days: int) -> str:
-    return ngettext("{n} day", "{n} days", days).format(n=formats.count(days))
+    return [Verbatim(reaches.format(periods=formats.separated(map(formats.period, cut))))] if len(cut) else []

@@ -18,7 +18,7 @@ from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines, value
 from retention_kit.present.languages import N_, _, current, ngettext, place
 from retention_kit.present.sentences import group_sentences, sentences
-from retention_kit.present.tables import Shown, table
+from retention_kit.table import Column, Role, Table
 from retention_kit.writing import write_whole
 
 FORMAT = 1
@@ -82,7 +82,7 @@ def publish(
     to: str = "",
     outlook: Outlook | None = None,
     restated: pd.DataFrame | None = None,
-) -> Shown:
+) -> Table:
     """Write the twin to a file, where one is named, and return where the numbers come from.
 
     Parameters
@@ -143,7 +143,7 @@ def publish_group(
     to: str = "",
     outlooks: Mapping[str, Outlook] | None = None,
     restated: pd.DataFrame | None = None,
-) -> Shown:
+) -> Table:
     """Write the group's twin to a file, where one is named, and return where the numbers come from.
 
     Parameters
@@ -171,9 +171,13 @@ def _least(n: int) -> str:
     return ngettext("{n} customer", "{n} customers", n).format(n=formats.count(n))
 
 
-def _provenance(facts: dict[str, str]) -> Shown:
-    frame = pd.DataFrame({N_("Fact"): facts.keys(), N_("Value"): facts.values()})
-    return table(frame, name="provenance", caption=_("Where these numbers come from"), left=["Fact", "Value"])
+def _provenance(facts: dict[str, str]) -> Table:
+    return Table(
+        pd.DataFrame({"fact": facts.keys(), "value": facts.values()}),
+        [Column("fact", N_("Fact"), Role.KEY), Column("value", N_("Value"), Role.KEY)],
+        name="provenance",
+        title=N_("Where these numbers come from"),
+    )
 
 
 def _ahead(outlook: Outlook, *, min_cell: int) -> dict[str, Any]:

@@ -6,15 +6,17 @@ Each function takes what `models` returned; where a forecast is withheld it says
 from collections.abc import Mapping
 
 import pandas as pd
-from markupsafe import escape
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from retention_kit.messages import Message, Period, Verbatim
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.suppression import hide_small
 from retention_kit.models import LAWS, Judged, MarketForecast, Outlook, concentration, payback_month, segments
 from retention_kit.periods import date_of, label
-from retention_kit.present import formats, headlines
+from retention_kit.present import formats
+from retention_kit.present.blocks import Block, listed
 from retention_kit.present.figures import (
     _ABOVE_THE_POINTS,
     _COUNT,
@@ -27,9 +29,11 @@ from retention_kit.present.figures import (
     point_told,
 )
 from retention_kit.present.languages import N_, _, ngettext, place, worded
-from retention_kit.present.tables import Shown, table
 from retention_kit.present.words import age_axis, beside, segment_named
+from retention_kit.table import Column, Role, Table, hidden_rows, interval, words
 
+_MOST_TOLD = 7
+"""Repeat orders before a back-test from which on customers are told together."""
 _ALIVE = (0.0, 0.2, 0.4, 0.6, 0.8)
 _ORDER_IN_EACH = {
     "day": N_("Customers who order on each day after their first"),
@@ -40,11 +44,9 @@ _ORDER_IN_EACH = {
 }
 
 
-def in_short(outlook: Outlook) -> Shown:
+def in_short(outlook: Outlook) -> Block:
     """Return the answer in sentences: what customers will order, how well that was foretold, what one is worth."""
-    told = sentences(outlook)
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
-    return Shown(f'<ul class="rk-in-short">{items}</ul>', "\n".join(f"- {sentence}" for sentence in told))
+    return listed(sentences(outlook))
 
 
 def sentences(outlook: Outlook) -> list[str]:
@@ -55,11 +57,12 @@ def sentences(outlook: Outlook) -> list[str]:
     return [sentence for sentence in told if sentence]
 
 
-def badge(forecast: MarketForecast) -> Shown:
+def badge(forecast: MarketForecast) -> Block:
     """Return the back-test badge: what the forecast would have said, what happened, what two naive ones would have."""
     text = badge_text(forecast)
     good = forecast.tested is not None and forecast.tested.holds
-    return Shown(f'<p class="rk-badge" data-holds="{str(good).lower()}">{escape(text)}</p>', text)
+    html = Markup('<p class="rk-badge" data-holds="{}">{}</p>').format(str(good).lower(), text)
+    return Block((html,), text)
 
 
 def badge_text(forecast: MarketForecast) -> str:
@@ -81,11 +84,11 @@ def badge_text(forecast: MarketForecast) -> str:
         n=formats.count(test.n_customers),
         weeks=formats.count(test.weeks),
         actual=formats.count(test.actual),
-        error=_signed(test.error),
+        error=formats.change(test.error),
         interval=_counts_between(test.lower, test.upper),
     )
-    tracked = _("All repeat orders since the first one: {error}.").format(error=_signed(test.tracked_error))
-    last = _signed(test.off(test.last_period))
+    tracked = _("All repeat orders since the first one: {error}.").format(error=formats.change(test.tracked_error))
+    last = formats.change(test.off(test.last_period))
     if test.steady_ratio is None:
         naive = _("Naive forecasts: as many as in the period before, {error}.").format(error=last)
     else:
@@ -125,78 +128,66 @@ def _in_money(forecast: MarketForecast) -> str:
     return (inside if money.covered else outside).format(
         forecast=amount(money.forecast),
         actual=amount(money.actual),
-        error=_signed(money.error),
+        error=formats.change(money.error),
         interval=formats.between(amount(money.lower), amount(money.upper)),
-        last=_signed(money.off(money.last_period)),
+        last=formats.change(money.off(money.last_period)),
     )
 
 
-def buckets(forecast: MarketForecast, *, min_cell: int) -> Shown:
+def buckets(forecast: MarketForecast, *, min_cell: int) -> Table:
     """Return the back-test by how often customers had ordered before it."""
-    caption = _("The back-test, by repeat orders before it")
+    caption = N_("The back-test, by repeat orders before it")
     if forecast.tested is None:
-        return _absent(caption, worded(forecast.notes.get("test", "")), name="back-test")
+        return _absent(caption, forecast.notes.get("test", ""), name="back-test")
     rows = hide_small(forecast.tested.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
-    last = rows["bucket"].max()
-    frame = pd.DataFrame(
-        {
-            N_("Repeat orders before"): [
-                _("{n} or more").format(n=formats.count(b)) if b == last and b == 7 else formats.count(b)
-                for b in rows["bucket"]
-            ],
-            N_("Customers"): _counted(rows, "n_customers"),
-            N_("Forecast"): _counted(rows, "expected"),
-            "95% interval": [
-                "" if hidden else _counts_between(lower, upper)
-                for lower, upper, hidden in zip(rows["lower"], rows["upper"], rows["hidden"], strict=True)
-            ],
-            N_("Made"): _counted(rows, "actual"),
-        }
+    is_last = (rows["bucket"] == rows["bucket"].max()) & (rows["bucket"] == _MOST_TOLD)
+    return Table(
+        rows.assign(
+            from_orders=rows["bucket"],
+            to_orders=rows["bucket"].where(~is_last),
+        ),
+        [
+            Column("", N_("Repeat orders before"), Role.COUNT, lower="from_orders", upper="to_orders"),
+            Column("n_customers", N_("Customers"), Role.N),
+            Column("expected", N_("Forecast"), Role.COUNT),
+            interval(N_("95% interval"), Role.COUNT),
+            Column("actual", N_("Made"), Role.COUNT),
+        ],
+        name="back-test",
+        title=caption,
+        hidden=hidden_rows(rows, rows["hidden"], keys=["bucket"]),
     )
-    return table(frame, name="back-test", caption=caption)
 
 
-def laws(compared: pd.DataFrame) -> Shown:
+def laws(compared: pd.DataFrame) -> Table:
     """Return how the laws of purchase compare on the hold-out.
 
     Parameters
     ----------
     compared : from `models.laws_compared`.
     """
-    caption = _("Each law on the weeks held out, fitted to this market alone")
-    if compared.empty:
-        return _absent(caption, _("no law could be fitted to this market alone"), name="laws")
-    frame = pd.DataFrame(
-        {
-            N_("Law"): compared["law"],
-            N_("Log likelihood before"): [formats.decimal(value, digits=1) for value in compared["log_likelihood"]],
-            N_("Forecast"): [formats.count(value) for value in compared["forecast"]],
-            "95% interval": [_counts_between(row.lower, row.upper) for row in compared.itertuples()],
-            N_("Made"): [formats.count(value) for value in compared["actual"]],
-            N_("Off by"): [_signed(value) for value in compared["error"]],
-        }
+    return Table(
+        compared,
+        [
+            Column("law", N_("Law"), Role.KEY),
+            Column("log_likelihood", N_("Log likelihood before"), Role.NUMBER, digits=1),
+            Column("forecast", N_("Forecast"), Role.COUNT),
+            interval(N_("95% interval"), Role.COUNT),
+            Column("actual", N_("Made"), Role.COUNT),
+            Column("error", N_("Off by"), Role.CHANGE),
+        ],
+        name="laws",
+        title=N_("Each law on the weeks held out, fitted to this market alone"),
+        nothing=N_("no law could be fitted to this market alone"),
     )
-    return table(frame, name="laws", caption=caption, left=["Law"])
 
 
-def parameters(forecast: MarketForecast) -> Shown:
+def parameters(forecast: MarketForecast) -> Table:
     """Return the model's parameters with intervals, of how many customers, and how much is borrowed."""
-    caption = _("The model: {law}, by maximum likelihood").format(law=LAWS[forecast.law].name)
+    caption = Message("The model: {law}, by maximum likelihood", law=LAWS[forecast.law].name)
     if forecast.market_model is None:
-        return _absent(caption, worded(forecast.notes["model"]), name="parameters")
+        return _absent(caption, forecast.notes["model"], name="parameters")
     found = forecast.market_model
-    rows = found.model.table()
-    frame = pd.DataFrame(
-        {
-            N_("Parameter"): rows["parameter"],
-            N_("Estimate"): [formats.decimal(value, digits=3) for value in rows["estimate"]],
-            N_("Standard error"): [formats.decimal(value, digits=3) for value in rows["standard_error"]],
-            "95% interval": [
-                formats.between(formats.decimal(row.lower, digits=3), formats.decimal(row.upper, digits=3))
-                for row in rows.itertuples()
-            ],
-        }
-    )
     of = _(
         "n {n}, of whom {repeat} ordered again; effective n {effective}, {borrowed} of it from other markets; {seasons}"
     ).format(
@@ -206,8 +197,18 @@ def parameters(forecast: MarketForecast) -> Shown:
         borrowed=formats.percent(found.borrowed, digits=0),
         seasons=worded(forecast.seasons.note),
     )
-    notes = [of, worded(found.note), worded(forecast.spend.warning if forecast.spend is not None else "")]
-    return table(frame, name="parameters", caption=caption, notes=[note for note in notes if note], left=["Parameter"])
+    return Table(
+        found.model.table(),
+        [
+            Column("parameter", N_("Parameter"), Role.KEY),
+            Column("estimate", N_("Estimate"), Role.NUMBER, digits=3),
+            Column("standard_error", N_("Standard error"), Role.NUMBER, digits=3),
+            interval(N_("95% interval"), Role.NUMBER, digits=3),
+        ],
+        name="parameters",
+        title=caption,
+        notes=[Verbatim(of), found.note, forecast.spend.warning if forecast.spend is not None else ""],
+    )
 
 
 def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figure:
@@ -279,104 +280,129 @@ def payback_curve(outlook: Outlook) -> Figure:
     return _told(figure, beside(sentence, _payback(outlook)))
 
 
-def worth_beside(outlook: Outlook, sheet: Sheet) -> Shown:
+def worth_beside(outlook: Outlook, sheet: Sheet) -> Table:
     """Return the worth of a customer by the simple formula and by the model, and why they differ."""
-    caption = _("What a customer is worth")
     worth = outlook.worth
-    simple = [
-        ("clv_simple", _("Simple: order value × frequency × lifespan")),
-        ("cltv", _("Simple, less acquisition cost (CLTV)")),
-    ]
-    # Translators: in the column of intervals: a number that has none
-    none = _("none")
+    simple = {
+        "clv_simple": N_("Simple: order value × frequency × lifespan"),
+        "cltv": N_("Simple, less acquisition cost (CLTV)"),
+    }
     rows = [
-        _worth_row(formula, headlines.shown(sheet.headlines[name]), none, worded(sheet.headlines[name].note))
-        for name, formula in simple
+        (formula, sheet.headlines[name].value, None, None, sheet.headlines[name].note)
+        for name, formula in simple.items()
         if name in sheet.headlines  # the group has no money of several currencies
     ]
-    model = _("Model, a new customer")
+    model = N_("Model, a new customer")
     if worth is None:
-        rows.append(_worth_row(model, formats.ABSENT, "", worded(outlook.notes.get("worth", ""))))
+        rows.append((model, None, None, None, outlook.notes.get("worth", "")))
     else:
-        of = _("revenue")
-        if worth.gross_margin is not None:
-            of = _("gross margin of {share}").format(share=formats.percent(worth.gross_margin, digits=0))
-        terms = _("{of}; the next {horizon}, discounted by {rate} a year; {days} order days of {amount}").format(
-            of=of,
-            horizon=_horizon(outlook),
-            rate=_rate(outlook),
-            days=formats.decimal(worth.orders, digits=1),
-            amount=_money(worth.order_value, outlook),
-        )
-        rows.append(_worth_row(model, _money(worth.value, outlook), _money_between(worth, outlook), terms))
-    why = _(
-        "The simple formula lets everybody leave at one constant rate and counts no time value; the model lets "
-        "customers differ, so that those who stay longest are expected to go on, and stops at its horizon."
+        rows.append((model, worth.value, worth.lower, worth.upper, Verbatim(_terms(outlook))))
+    columns = ["formula", "value", "lower", "upper", "terms"]
+    frame = pd.DataFrame(rows, columns=columns, dtype=object)
+    currency = outlook.forecast.market.currency
+    return Table(
+        frame.astype(dict.fromkeys(columns[1:4], "float64")),
+        [
+            Column("formula", N_("Formula"), Role.WORDS),
+            Column("value", N_("Worth"), Role.MONEY, currency=currency),
+            interval(N_("95% interval"), Role.MONEY, currency=currency),
+            Column("terms", N_("Of what"), Role.WORDS),
+        ],
+        name="worth",
+        title=N_("What a customer is worth"),
+        notes=[
+            N_("The simple formula lets everybody leave at one constant rate and counts no time value; the model lets "
+               "customers differ, so that those who stay longest are expected to go on, and stops at its horizon.")
+        ],
+    )  # fmt: skip
+
+
+def _terms(outlook: Outlook) -> str:
+    """Return what the worth of the model is made of."""
+    worth, of = outlook.worth, _("revenue")
+    if worth.gross_margin is not None:
+        of = _("gross margin of {share}").format(share=formats.percent(worth.gross_margin, digits=0))
+    return _("{of}; the next {horizon}, discounted by {rate} a year; {days} order days of {amount}").format(
+        of=of,
+        horizon=_horizon(outlook),
+        rate=_rate(outlook),
+        days=formats.decimal(worth.orders, digits=1),
+        amount=_money(worth.order_value, outlook),
     )
-    return table(pd.DataFrame(rows), name="worth", caption=caption, notes=[why], left=["Formula", "Of what"])
 
 
-def markets_ahead(outlooks: Mapping[str, Outlook]) -> Shown:
+def markets_ahead(outlooks: Mapping[str, Outlook]) -> Table:
     """Return what is forecast of the customers of each market, money in its own currency.
 
     Parameters
     ----------
     outlooks : by market, from `models.kept_outlooks`.
     """
-    columns = [
-        N_("Market"),
-        N_("Order days expected in the next year"),
-        N_("95% interval"),
-        N_("Worth of a new customer"),
-        N_("95% interval of the worth"),
-        N_("Back-test, off by"),
+    rows = [
+        {
+            "name": one.forecast.market.name,
+            **dict(zip(("orders", "orders_lower", "orders_upper"), one.orders_ahead or (None,) * 3, strict=True)),
+            **{end: None if one.worth is None else getattr(one.worth, end) for end in ("value", "lower", "upper")},
+            "unit": "currency",
+            "currency": one.forecast.market.currency,
+            "error": None if one.forecast.tested is None else one.forecast.tested.error,
+        }
+        for one in outlooks.values()
     ]
-    rows = []
-    for one in outlooks.values():
-        orders, worth, test = one.orders_ahead, one.worth, one.forecast.tested
-        ahead = (formats.ABSENT, "") if orders is None else (formats.count(orders[0]), _counts_between(*orders[1:]))
-        bought = (formats.ABSENT, "")
-        if worth is not None:
-            bought = (_money(worth.value, one), _money_between(worth, one))
-        off = formats.ABSENT if test is None else _signed(test.error)
-        rows.append((place(one.forecast.market.name), *ahead, *bought, off))
-    why = [worded(one.notes.get("worth", "")) for one in outlooks.values() if one.worth is None]
-    notes = [
-        _(
-            "Worth: of the next {weeks} weeks, less {rate} a year; gross margin where one is stated, else revenue."
-        ).format(weeks=formats.count(one.horizon_weeks), rate=_rate(one))
+    terms = [
+        Verbatim(
+            _(
+                "Worth: of the next {weeks} weeks, less {rate} a year; gross margin where one is stated, else revenue."
+            ).format(weeks=formats.count(one.horizon_weeks), rate=_rate(one))
+        )
         for one in list(outlooks.values())[:1]
     ]
-    caption = _("What customers will order, and what one is worth")
-    frame = pd.DataFrame(rows, columns=columns)
-    return table(frame, name="markets-ahead", caption=caption, notes=[*notes, *filter(None, why)], left=["Market"])
+    return Table(
+        pd.DataFrame(rows),
+        [
+            Column("name", N_("Market"), Role.MARKET),
+            Column("orders", N_("Order days expected in the next year"), Role.COUNT),
+            interval(N_("95% interval"), Role.COUNT, of="orders"),
+            Column("value", N_("Worth of a new customer"), Role.QUANTITY, unit="unit"),
+            interval(N_("95% interval of the worth"), Role.QUANTITY, unit="unit"),
+            Column("error", N_("Back-test, off by"), Role.CHANGE),
+        ],
+        name="markets-ahead",
+        title=N_("What customers will order, and what one is worth"),
+        notes=[*terms, *(one.notes.get("worth", "") for one in outlooks.values() if one.worth is None)],
+    )
 
 
-def still_customers(outlook: Outlook, *, min_cell: int) -> Shown:
+def still_customers(outlook: Outlook, *, min_cell: int) -> Table:
     """Return how many customers have which chance of still being one, and what they are expected to order."""
     caption = _("Who is still a customer, and orders expected in the next {horizon}").format(horizon=_horizon(outlook))
     rows = outlook.predictions
     if rows.empty:
-        return _absent(caption, worded(outlook.notes.get("forecast", "")), name="alive")
+        return _absent(Verbatim(caption), outlook.notes.get("forecast", ""), name="alive")
     rows = rows.assign(
         class_of=pd.cut(rows["alive"], [*_ALIVE, 1.01], right=False, labels=list(_ALIVE)).astype(float),
         orders=rows["orders"] * rows["n_customers"],
     )
     classes = rows.groupby("class_of", as_index=False)[["n_customers", "orders"]].sum()
     classes = hide_small(classes, n=["n_customers"], keys=["class_of"], min_cell=min_cell)
-    each = classes["orders"] / classes["n_customers"]
-    frame = pd.DataFrame(
-        {
-            N_("Chance of being one"): [_class_of(least) for least in classes["class_of"]],
-            N_("Customers"): _counted(classes, "n_customers"),
-            N_("Orders expected"): _counted(classes, "orders"),
-            N_("Of each"): [formats.decimal(value, digits=2) for value in each],
-        }
+    return Table(
+        classes.assign(
+            chance=words(Verbatim(_class_of(least)) for least in classes["class_of"]),
+            each=classes["orders"] / classes["n_customers"],
+        ),
+        [
+            Column("chance", N_("Chance of being one"), Role.WORDS),
+            Column("n_customers", N_("Customers"), Role.N),
+            Column("orders", N_("Orders expected"), Role.COUNT),
+            Column("each", N_("Of each"), Role.NUMBER, digits=2),
+        ],
+        name="alive",
+        title=Verbatim(caption),
+        hidden=hidden_rows(classes, classes["hidden"], keys=["class_of"]),
     )
-    return table(frame, name="alive", caption=caption, left=["Chance of being one"])
 
 
-def concentrated(worth_counts: pd.DataFrame, outlook: Outlook, *, min_cell: int) -> Shown:
+def concentrated(worth_counts: pd.DataFrame, outlook: Outlook, *, min_cell: int) -> Table:
     """Return what share of the expected worth the best customers hold.
 
     Parameters
@@ -384,22 +410,20 @@ def concentrated(worth_counts: pd.DataFrame, outlook: Outlook, *, min_cell: int)
     worth_counts : of the market, from `counts.worth_counts`.
     """
     caption = _("How few customers hold how much of the worth of the next {horizon}").format(horizon=_horizon(outlook))
-    rows = concentration(worth_counts, value="worth_minor", by="worth_bin", min_cell=min_cell)
-    if rows.empty:
-        return _absent(
-            caption, worded(outlook.notes.get("worth", N_("nothing is expected of anybody"))), name="concentration"
-        )
-    frame = pd.DataFrame(
-        {
-            N_("Best customers"): [formats.percent(share, digits=0) for share in rows["top_share"]],
-            N_("Customers"): [formats.count(n) for n in rows["n_customers"]],
-            N_("Share of the worth"): [formats.percent(share, digits=0) for share in rows["share_of_value"]],
-        }
+    return Table(
+        concentration(worth_counts, value="worth_minor", by="worth_bin", min_cell=min_cell),
+        [
+            Column("top_share", N_("Best customers"), Role.SHARE, digits=0),
+            Column("n_customers", N_("Customers"), Role.N),
+            Column("share_of_value", N_("Share of the worth"), Role.SHARE, digits=0),
+        ],
+        name="concentration",
+        title=Verbatim(caption),
+        nothing=outlook.notes.get("worth", N_("nothing is expected of anybody")),
     )
-    return table(frame, name="concentration", caption=caption, left=["Best customers"])
 
 
-def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell: int, last: int = 8) -> Shown:
+def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell: int, last: int = 8) -> Table:
     """Return what the customers of each acquisition channel, or cohort, have brought and are expected to bring.
 
     Parameters
@@ -417,32 +441,36 @@ def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell:
     }[by]
     caption = caption.format(horizon=_horizon(outlook))
     rows = worth_counts.groupby(by, as_index=False)[["n_customers", "worth_minor", "revenue_minor"]].sum().tail(last)
+    name = f"worth-{by.replace('_', '-')}"
     if rows.empty:
-        return _absent(caption, worded(outlook.notes.get("worth", "")), name=f"worth-{by.replace('_', '-')}")
+        return _absent(Verbatim(caption), outlook.notes.get("worth", ""), name=name)
     rows = hide_small(rows, n=["n_customers"], keys=[by], min_cell=min_cell)
-    per_unit = outlook.forecast.market.minor_per_unit
+    market = outlook.forecast.market
     # Translators: acquisition channel of customers of whom the data tell none
-    unknown = {"unknown": _("unknown")}
-    names = [
-        formats.period(label(value, grain="quarter")) if by == "cohort" else unknown.get(value, str(value))
+    unknown = {"unknown": N_("unknown")}
+    names = (
+        Period(label(value, grain="quarter")) if by == "cohort" else unknown.get(value, Verbatim(value))
         for value in rows[by]
-    ]
-    frame = pd.DataFrame(
-        {
-            title: names,
-            N_("Customers"): _counted(rows, "n_customers"),
-            N_("Net revenue so far, of each"): [
-                _money(value / per_unit, outlook) for value in rows["revenue_minor"] / rows["n_customers"]
-            ],
-            N_("Expected worth, of each"): [
-                _money(value / per_unit, outlook) for value in rows["worth_minor"] / rows["n_customers"]
-            ],
-        }
     )
-    return table(frame, name=f"worth-{by.replace('_', '-')}", caption=caption, left=[title])
+    return Table(
+        rows.assign(
+            group=words(names),
+            revenue=rows["revenue_minor"] / rows["n_customers"] / market.minor_per_unit,
+            worth=rows["worth_minor"] / rows["n_customers"] / market.minor_per_unit,
+        ),
+        [
+            Column("group", title, Role.WORDS),
+            Column("n_customers", N_("Customers"), Role.N),
+            Column("revenue", N_("Net revenue so far, of each"), Role.MONEY, currency=market.currency),
+            Column("worth", N_("Expected worth, of each"), Role.MONEY, currency=market.currency),
+        ],
+        name=name,
+        title=Verbatim(caption),
+        hidden=hidden_rows(rows, rows["hidden"], keys=[by]),
+    )
 
 
-def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: int) -> Shown:
+def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: int) -> Table:
     """Return the RFM segments: how many customers, what share of the revenue so far.
 
     Parameters
@@ -452,22 +480,21 @@ def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: in
     rows = segments(segment_counts)
     columns = ["segment", "meaning", "n_customers", "share_of_customers", "share_of_revenue", "order_days"]
     rows = hide_small(rows[columns], n=["n_customers"], keys=["segment", "meaning"], min_cell=min_cell)
-    frame = pd.DataFrame(
-        {
-            N_("Segment"): [segment_named(segment) for segment in rows["segment"]],
-            N_("Who"): [_(meaning) for meaning in rows["meaning"]],
-            N_("Customers"): _counted(rows, "n_customers"),
-            N_("Share of customers"): [formats.percent(share, digits=0) for share in rows["share_of_customers"]],
-            N_("Share of revenue"): [formats.percent(share, digits=0) for share in rows["share_of_revenue"]],
-            N_("Order days of each"): [formats.decimal(value, digits=1) for value in rows["order_days"]],
-        }
-    )
-    name = place(outlook.forecast.market.name)
-    return table(
-        frame,
+    return Table(
+        rows.assign(called=words(Verbatim(segment_named(segment)) for segment in rows["segment"])),
+        [
+            Column("called", N_("Segment"), Role.WORDS),
+            Column("meaning", N_("Who"), Role.WORDS),
+            Column("n_customers", N_("Customers"), Role.N),
+            Column("share_of_customers", N_("Share of customers"), Role.SHARE, digits=0),
+            Column("share_of_revenue", N_("Share of revenue"), Role.SHARE, digits=0),
+            Column("order_days", N_("Order days of each"), Role.NUMBER, digits=1),
+        ],
         name="segments",
-        caption=_("Segments of {market}, by cut points that all markets share").format(market=name),
-        left=["Segment", "Who"],
+        title=Message(
+            "Segments of {market}, by cut points that all markets share", market=outlook.forecast.market.name
+        ),
+        hidden=hidden_rows(rows, rows["hidden"], keys=["segment", "meaning"]),
     )
 
 
@@ -533,10 +560,6 @@ def _payback(outlook: Outlook) -> str:
     return told.format(**facts, month=formats.count(month), early=formats.count(early), late=formats.count(late))
 
 
-def _worth_row(formula: str, value: str, interval: str, of: str) -> dict[str, str]:
-    return {N_("Formula"): formula, N_("Worth"): value, "95% interval": interval, N_("Of what"): of}
-
-
 def _counts_between(lower: float, upper: float) -> str:
     return formats.between(formats.count(lower), formats.count(upper))
 
@@ -565,22 +588,5 @@ def _money(value: float, outlook: Outlook) -> str:
     return formats.money(value, currency=outlook.forecast.market.currency)
 
 
-def _signed(share: float) -> str:
-    """Return how far off, with its sign; a true minus."""
-    return f"{'+' if share >= 0 else '−'}{formats.percent(abs(share))}"
-
-
-def _counted(rows: pd.DataFrame, column: str) -> list[str]:
-    return [
-        _("hidden") if hidden else formats.count(value)
-        for value, hidden in zip(rows[column], rows["hidden"], strict=True)
-    ]
-
-
-def _absent(caption: str, why: str, *, name: str) -> Shown:
-    return table(
-        pd.DataFrame({N_("Nothing to show"): [why or _("nothing")]}),
-        name=name,
-        caption=caption,
-        left=["Nothing to show"],
-    )
+def _absent(caption: str, why: str, *, name: str) -> Table:
+    return Table(pd.DataFrame(), (), name=name, title=caption, nothing=why)

@@ -25,6 +25,9 @@ from papermill.utils import merge_kwargs, remove_args
 from traitlets.config import Config
 
 PROVISIONER = "retention-kit"
+DISPLAY = "retention_kit.run.display"
+"""The extension by which a kernel shows frames as tables of a page."""
+
 MOST_OUTPUT = 20 * 2**20
 """Bytes that a notebook may show; a page that large is none."""
 
@@ -145,6 +148,7 @@ class ReportEngine(NBClientEngine):
             kernel_name=kernel_name,
             log_output=log_output,
             kernel_manager_class=PromptManager,
+            extra_arguments=[f"--IPKernelApp.extra_extensions={DISPLAY}"],
             stdout_file=options.get("stdout_file"),
             stderr_file=options.get("stderr_file"),
         )

@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 from retention_kit.errors import KitError, UsageError, unknown_name
+from retention_kit.present.cells import spreadsheet_safe
 from retention_kit.run import record
-from retention_kit.run.cells import spreadsheet_safe
 from retention_kit.writing import write_whole
 
 FORMATS = ("html", "json", "csv", "parquet", "xlsx", "pdf")

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from nbconvert import HTMLExporter
@@ -22,11 +22,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 from traitlets.config import Config
 
+from retention_kit.errors import KitError
 from retention_kit.present.formats import decimal
 from retention_kit.present.languages import N_, _, language_of, locale_of, place, speaking
 from retention_kit.present.prose import translated
+from retention_kit.run.display import REFUSED
 from retention_kit.run.figures import safe_svg
-from retention_kit.run.tables import dress
 
 TEMPLATE = Path(__file__).parent / "template"
 
@@ -129,10 +130,7 @@ def _page(node: NotebookNode, *, market: str, name: str, language: str, told: Ma
     title = _title(soup, otherwise=as_title(name))
     lead = _lead(soup)
     contents = _contents(soup)
-    locale = locale_of(language)
-    taken: set[str] = set()
-    for table in soup.find_all("table"):
-        dress(table, soup, locale=locale, file_stem=f"{market}-", taken=taken)
+    _settle_tables(soup, market=market)
     fragment = str(soup)
     for mark, svg in figures.items():
         fragment = fragment.replace(mark, svg)
@@ -307,6 +305,50 @@ def _harmless(tag: str, key: str, value: str) -> bool:
     return not (key == "style" and re.search(r"url\s*\(|expression|@import|position\s*:", value))
 
 
+def _settle_tables(soup: BeautifulSoup, *, market: str) -> None:
+    """Let every table scroll in a region of its own that has a name, and name the files of tables after the market.
+
+    A table of the kit knows all else about itself; one in a notebook's Markdown or HTML stays as it is written.
+
+    Raises
+    ------
+    KitError : raw counts are among what the notebook shows.
+    """
+    raw = soup.find(class_=REFUSED)
+    if raw is not None:
+        raise KitError(
+            f"The notebook shows raw counts, '{raw.get_text(strip=True)}', in which small groups are not protected.",
+            to_try="a metric's table, such as market.retention(), or tag the cell 'remove-output'",
+        )
+    for table in soup.find_all("table"):
+        if table.find_parent(class_="rk-scroll") is None:
+            table.wrap(soup.new_tag("div", attrs={"class": "rk-scroll", "role": "region", "tabindex": "0"}))
+    taken: set[str] = set()
+    for region in soup.find_all(class_="rk-scroll"):
+        told = region.get("aria-label") or _label_of(region)
+        region["aria-label"] = _untaken(told, taken, "{} ({})")
+    ids = {tag["id"] for tag in soup.find_all(id=True)}
+    seen: set[str] = set()
+    for box in [found.parent for found in soup.find_all(class_="rk-file")]:
+        if box.get("id") in seen:  # the same table again
+            box["id"] = _untaken(box["id"], ids | seen, "{}-{}")
+        seen.add(box.get("id", ""))
+        link = box.find("a", download=True)
+        link["download"] = f"{market}-{box.get('id', 'table')}.csv"
+
+
+def _label_of(region: Tag) -> str:
+    """Return what a table without a title is about: its caption, else the heading above it."""
+    named = region.find("caption") or region.find_previous(["h2", "h3", "h4"])
+    return (named.get_text(" ", strip=True) if named else "") or "Table"
+
+
+def _untaken(name: str, taken: set[str], pattern: str) -> str:
+    found = next(told for n in count(1) if (told := name if n == 1 else pattern.format(name, n)) not in taken)
+    taken.add(found)
+    return found
+
+
 def _title(soup: BeautifulSoup, *, otherwise: str) -> str:
     """Return the text of the first heading, which moves out of the text into the page's top."""
     heading = soup.find("h1")
@@ -341,4 +383,4 @@ def _contents(soup: BeautifulSoup) -> list[Heading]:
 
 def _id(text: str, taken: set[str]) -> str:
     slug = re.sub(r"[^\w]+", "-", text.casefold()).strip("-") or "section"
-    return next(name for n in count(1) if (name := slug if n == 1 else f"{slug}-{n}") not in taken)
+    return _untaken(slug, taken, "{}-{}")

@@ -17,6 +17,7 @@ import nbformat
 
 from retention_kit.errors import KitError
 from retention_kit.present.languages import language_of
+from retention_kit.run.display import LANGUAGE_VARIABLE
 from retention_kit.run.execution import RunError, executed
 from retention_kit.run.page import details, page, provenance
 from retention_kit.run.processes import FAILED
@@ -46,6 +47,8 @@ def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
     twin_file = folder / "twin.json"
     if job["twin"]:
         parameters["twin"] = str(twin_file)
+    language = language_of(job["language"]).code
+    os.environ[LANGUAGE_VARIABLE] = language
     begun = time.monotonic()
     ran = executed(node, parameters, keep_failed=str(folder / FAILED))
     seconds = time.monotonic() - begun
@@ -54,7 +57,6 @@ def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
         **job["made_of"],
         **{key: twin[key] for key in ("data", "as_of", "kit_version", "data_fingerprint") if key in twin},
     }
-    language = language_of(job["language"]).code
     html = page(
         ran,
         market=job["market"],

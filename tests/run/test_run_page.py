@@ -9,9 +9,10 @@ import pytest
 from bs4 import BeautifulSoup
 from demonstration import demonstration
 
-from retention_kit.errors import UsageError
+from retention_kit.errors import KitError, UsageError
 from retention_kit.run.figures import safe_svg
 from retention_kit.run.page import POLICY, details, page, provenance
+from retention_kit.table import Column, Role, Table, interval
 
 
 def made(node: nbformat.NotebookNode, *, name: str = "Denmark", language: str = "en") -> str:
@@ -87,16 +88,6 @@ def test_a_figure_keeps_its_title_its_text_and_its_references(soup: BeautifulSou
     assert all(figure.find(id=name) for name in pointed_at)
 
 
-def test_numbers_stand_on_the_right_and_words_on_the_left(soup: BeautifulSoup) -> None:
-    table = soup.find(class_="dataframe", string=None)
-    cells = {cell.string: "rk-num" in cell.get("class", []) for cell in soup.find_all(["td", "th"])}
-    assert table
-    assert cells["0.61"]
-    assert cells["rate"]
-    assert not cells["a little better"]
-    assert not cells["reading"]
-
-
 def test_a_table_scrolls_in_a_region_that_says_what_it_is(soup: BeautifulSoup) -> None:
     regions = [table.parent for table in soup.find_all("table")]
     assert all(region["role"] == "region" and region["tabindex"] == "0" for region in regions)
@@ -104,25 +95,49 @@ def test_a_table_scrolls_in_a_region_that_says_what_it_is(soup: BeautifulSoup) -
     assert regions[1]["aria-label"] == "Quarter by quarter"
 
 
-LEDGER = """<table class="gt_table rk-table"><thead><tr><td class="gt_title" colspan="5">Every number</td></tr>
-<tr><th>Number</th><th>Value</th><th>95% interval</th><th>From, until</th><th>What it is</th></tr></thead>
-<tbody><tr><td>Customers</td><td>812</td><td></td><td>2023-07-01, 2026-01-01</td><td>Customers of the market.</td></tr>
-<tr><td>Retention rate</td><td>61.0%</td><td>58.0% to 64.0%</td><td>2025-10-01, 2026-01-01</td>
-<td>Share of the customers active at the start of a period who are active at its end: R / S.</td></tr></tbody>
-<tfoot><tr><td colspan="5">a note</td></tr></tfoot></table>"""
+def ledger() -> Table:
+    long = "Share of the customers active at the start of a period who are active at its end: R / S."
+    frame = pd.DataFrame(
+        {
+            "number": ["Customers", "Retention rate"],
+            "value": [812.0, 0.61],
+            "lower": [None, 0.58],
+            "upper": [None, 0.64],
+            "period": ["2025-Q3", "2025-Q4"],
+            "meaning": ["Customers of the market.", long],
+            "unit": ["customers", "share"],
+        }
+    )
+    columns = [
+        Column("number", "Number", Role.KEY),
+        Column("value", "Value", Role.QUANTITY, unit="unit"),
+        interval("95% interval", Role.QUANTITY, unit="unit"),
+        Column("period", "Period", Role.PERIOD),
+        Column("meaning", "What it is", Role.KEY),
+    ]
+    return Table(frame, columns, name="ledger", title="Every number", notes=["a note"])
 
 
 def test_a_table_of_texts_becomes_cards_on_a_narrow_screen_that_name_their_columns() -> None:
-    table = BeautifulSoup(made(of_outputs(("text/html", LEDGER))), "html.parser").table
+    table = BeautifulSoup(made(of_outputs(("text/html", ledger().html))), "html.parser").table
     assert "rk-stack" in table["class"]
-    assert [row.get("class") for row in table.find_all("tr")] == [None, ["rk-names"], None, None, None]
-    cells = table.select("tbody tr:first-child td")
-    assert [cell["data-label"] for cell in cells] == ["Number", "Value", "95% interval", "From, until", "What it is"]
+    assert [row.get("class") for row in table.find_all("tr")] == [["rk-names"], None, None, None]
+    cells = table.select_one("tbody tr").find_all(["th", "td"])
+    assert [cell["data-label"] for cell in cells] == ["Number", "Value", "95% interval", "Period", "What it is"]
     assert table.select_one("tbody .rk-long").string == "Customers of the market."
     assert len(table.select(".rk-absent")) == 1
     assert "rk-short" in cells[3]["class"]
     assert not table.tfoot.td.get("data-label")
-    assert {tag["role"] for tag in table.find_all(["td", "th"])} == {"cell", "columnheader"}
+    assert {tag["role"] for tag in table.find_all(["td", "th"])} == {"cell", "columnheader", "rowheader"}
+
+
+def test_a_page_refuses_raw_counts() -> None:
+    with pytest.raises(KitError) as why:
+        made(of_outputs(("text/html", '<p class="rk-refused">cohort_counts</p>')))
+    assert str(why.value) == (
+        "The notebook shows raw counts, 'cohort_counts', in which small groups are not protected.\n"
+        "  try:   a metric's table, such as market.retention(), or tag the cell 'remove-output'"
+    )
 
 
 def test_a_table_of_numbers_stays_a_table_on_a_narrow_screen(soup: BeautifulSoup) -> None:
