@@ -230,17 +230,28 @@ class Table:
 
 
 _RAW = "raw_counts"
+_FACTS = "facts_of_counts"
 
 
-def as_raw(frame: "pd.DataFrame", name: str) -> "pd.DataFrame":
-    """Mark a counts table as raw: nothing in it protects small groups, so a page refuses it."""
-    frame.attrs[_RAW] = name
+def as_raw(frame: "pd.DataFrame", name: str, **facts: Any) -> "pd.DataFrame":
+    """Mark a counts table as raw: nothing in it protects small groups, so a page refuses it.
+
+    Parameters
+    ----------
+    facts : what a metric made of it should know: `market`, `as_of`, `currency`, `min_cell`.
+    """
+    frame.attrs.update({_RAW: name, _FACTS: facts})
     return frame
 
 
 def raw_name(shown: Any) -> str:
     """Return of which counts table a frame, a Series or a Styler shows raw rows; empty for any other."""
     return getattr(getattr(shown, "data", shown), "attrs", {}).get(_RAW, "")
+
+
+def facts_of(frame: Any) -> dict[str, Any]:
+    """Return what is known of the counts that a frame was made of."""
+    return dict(getattr(frame, "attrs", {}).get(_FACTS, {}))
 
 
 def words(texts: Iterable[str], *, index: Any = None) -> "pd.Series":

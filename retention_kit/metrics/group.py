@@ -113,7 +113,7 @@ def _headlines(
     ]
     everywhere = where(tables["order_counts"], grain="history")
     if not _few_more(everywhere, column="n_repeat_customers_by_days", min_cell=min_cell):
-        rate = orders.repeat_customer_rate_by_days(history).iloc[0]
+        rate = orders.repeat_customer_rate_by_days.frame(history).iloc[0]
         counts = {"count": "n_repeat_customers_by_days", "n": "n_customers"}
         found.append(share_headline("repeat_customer_rate_by_days", rate, facts=facts, **counts))
     closed = of_group["activity_counts"].query("grain == @base_grain and rule == 'window' and complete == 1").tail(1)
@@ -122,7 +122,7 @@ def _headlines(
     few = any(_few_more(bases, column=column, min_cell=min_cell) for column in ("n_start", "n_retained"))
     if len(closed) and "customer_retention_rate" not in small and not few:
         first, after = (first_date(closed["period"].iloc[0] + step, grain=base_grain) for step in (0, 1))
-        kept = base.customer_retention_rate(closed).iloc[0]
+        kept = base.customer_retention_rate.frame(closed).iloc[0]
         facts = {"window": f"{first} to {after}", "as_of": as_of, "note": N_("active: by the window of each market")}
         found.append(share_headline("customer_retention_rate", kept, count="n_retained", n="n_start", facts=facts))
     return {one.id: one for one in found}
@@ -154,10 +154,10 @@ def market_shares(
 ) -> pd.DataFrame:
     """Return the shares that markets are compared by: `market`, `metric`, `count`, `n`, where anybody is in them."""
     activity = tables["activity_counts"].query("grain == @base_grain and rule == 'window' and complete == 1")
-    rates = base.customer_retention_rate(activity).sort_values("period").groupby("market").tail(1)
+    rates = base.customer_retention_rate.frame(activity).sort_values("period").groupby("market").tail(1)
     cut = tables["cut_counts"].query("cut == 'everybody' and horizon_days == 90")
-    pooled = retention.pooled_retention(tables["cohort_counts"].query("grain == @grain")).query("age == 1")
-    history = orders.repeat_customer_rate_by_days(tables["order_counts"].query("grain == 'history'"))
+    pooled = retention.pooled_retention.frame(tables["cohort_counts"].query("grain == @grain")).query("age == 1")
+    history = orders.repeat_customer_rate_by_days.frame(tables["order_counts"].query("grain == 'history'"))
     named = {
         "customer_retention_rate": (rates, "n_retained", "n_start"),
         "returned_share": (cut, "n_returned", "n_observed"),

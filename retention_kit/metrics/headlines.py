@@ -70,8 +70,8 @@ def _of_orders(tables: Mapping[str, pd.DataFrame], *, market: Market, as_of: str
         (orders.repeat_customer_rate_by_days, "n_repeat_customers_by_days"),
         (orders.repeat_customer_rate, "n_repeat_customers"),
     ):
-        yield share_headline(rate.__name__, rate(history).iloc[0], count=count, n="n_customers", facts=facts)
-    frequency = orders.purchase_frequency(history).iloc[0]
+        yield share_headline(rate.__name__, rate.frame(history).iloc[0], count=count, n="n_customers", facts=facts)
+    frequency = orders.purchase_frequency.frame(history).iloc[0]
     yield headline(
         "purchase_frequency",
         frequency["purchase_frequency"],
@@ -94,7 +94,7 @@ def _of_money(
     yield headline("revenue", revenue, unit="currency", currency=market.currency, **facts)
     yield headline(
         "average_order_value",
-        orders.average_order_value(history, minor_per_unit=per_unit)["average_order_value"].iloc[0],
+        orders.average_order_value.frame(history, minor_per_unit=per_unit)["average_order_value"].iloc[0],
         unit="currency per order",
         currency=market.currency,
         numerator=revenue,
@@ -130,7 +130,7 @@ def _yearly_frequency(tables: Mapping[str, pd.DataFrame], *, history_days: int, 
 def _own_window(tables: Mapping[str, pd.DataFrame], *, as_of: str) -> Headline:
     """Return the activity window that the market's own gaps between orders give; n is of customers."""
     history = where(tables["order_counts"], grain="history").iloc[0]
-    window = cadence.activity_window(tables["gap_counts"]).iloc[0]
+    window = cadence.activity_window.frame(tables["gap_counts"]).iloc[0]
     interval = window[["from_days", "to_days"]]
     ends = {} if interval.isna().any() else {"lower": float(interval.iloc[0]), "upper": float(interval.iloc[1])}
     return headline(
@@ -191,7 +191,7 @@ def _of_the_base(activity_counts: pd.DataFrame, *, as_of: str, grain: str, marke
     facts: dict[str, Any] = {"window": f"{first} to {after}", "as_of": as_of, "note": note}
     yield headline("active_customers", row["n_end"], unit="customers", n=int(row["n_end"]), **facts)
     for rate, count in ((base.customer_retention_rate, "n_retained"), (base.churn_rate, "n_lapsed")):
-        yield share_headline(rate.__name__, rate(closed).iloc[0], count=count, n="n_start", facts=facts)
+        yield share_headline(rate.__name__, rate.frame(closed).iloc[0], count=count, n="n_start", facts=facts)
     n_start = int(row["n_start"])
     for ratio, numerator in (
         (base.textbook_retention_rate, row["n_end"] - row["n_new"]),
@@ -200,4 +200,4 @@ def _of_the_base(activity_counts: pd.DataFrame, *, as_of: str, grain: str, marke
         counts: dict[str, Any] = {"n": n_start, "numerator": int(numerator), "denominator": n_start}
         told = both(N_("no share, so it has no interval"), N_("shown beside the exact rate"))
         name = ratio.__name__
-        yield headline(name, ratio(closed).iloc[0][name], unit="ratio", **facts | {"note": told}, **counts)
+        yield headline(name, ratio.frame(closed).iloc[0][name], unit="ratio", **facts | {"note": told}, **counts)

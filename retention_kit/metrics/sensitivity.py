@@ -77,19 +77,19 @@ def _retained(tables: Mapping[str, pd.DataFrame], *, grain: str, window: int) ->
     question = _STAYED[grain]
     told = {"window": _active(window), "period": _IN_THE_PERIOD[grain]}
     for rule, definition in told.items():
-        rate = base.customer_retention_rate(last[rule]).iloc[0]
+        rate = base.customer_retention_rate.frame(last[rule]).iloc[0]
         yield _share(question, definition, rate, "customer_retention_rate", "n_start")
         if rule == "window":
             yield from _other_windows(tables, question, grain=grain, window=window)
-    textbook = base.textbook_retention_rate(last["window"]).iloc[0]["textbook_retention_rate"]
+    textbook = base.textbook_retention_rate.frame(last["window"]).iloc[0]["textbook_retention_rate"]
     n = int(last["window"]["n_start"].iloc[0])
     yield question, N_("textbook (E − N) / S: who came back counts as retained"), "ratio", n, textbook, None, None
-    ever = base.ever_customers_active_share(activity).tail(1).iloc[0]
+    ever = base.ever_customers_active_share.frame(activity).tail(1).iloc[0]
     yield _share(question, _OF_ALL_EVER[grain], ever, "ever_customers_active_share", "n_ever")
 
 
 def _other_windows(tables: Mapping[str, pd.DataFrame], question: str, *, grain: str, window: int) -> Iterator[tuple]:
-    rates = base.retention_by_window(where(tables["window_counts"], grain=grain))
+    rates = base.retention_by_window.frame(where(tables["window_counts"], grain=grain))
     for days in (30, 60, 90, 180, 365):
         row = rates[rates["window_days"] == days]
         if days != window and len(row):
@@ -99,29 +99,29 @@ def _other_windows(tables: Mapping[str, pd.DataFrame], question: str, *, grain: 
 def _back(tables: Mapping[str, pd.DataFrame], *, grain: str) -> Iterator[tuple]:
     question = N_("Who is back a month after the first order?")
     if grain == "month":
-        pooled = where(retention.pooled_retention(where(tables["cohort_counts"], grain="month")), age=1)
+        pooled = where(retention.pooled_retention.frame(where(tables["cohort_counts"], grain="month")), age=1)
         for _, row in pooled.iterrows():
             yield _share(question, N_("in the next calendar month"), row, "pooled_retention", "n")
-    for _, row in retention.bracket_retention(tables["return_counts"], brackets=_MONTH).iterrows():
+    for _, row in retention.bracket_retention.frame(tables["return_counts"], brackets=_MONTH).iterrows():
         days = Message("on days {first} to {last}", first=int(row["first_day"]), last=int(row["last_day"]))
         yield _share(question, days, row, "bracket_retention", "n_observed")
-    for _, row in retention.retention_from_day(tables["return_counts"], days=[30]).iterrows():
+    for _, row in retention.retention_from_day.frame(tables["return_counts"], days=[30]).iterrows():
         yield _share(question, N_("on day 30 or later, so far"), row, "retention_from_day", "n_observed")
 
 
 def _second(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
     question = N_("Who orders again within 90 days?")
     cut = where(tables["cut_counts"], cut="everybody", horizon_days=90)
-    for _, row in differences.returned_share(cut).iterrows():
+    for _, row in differences.returned_share.frame(cut).iterrows():
         yield _share(question, N_("of those observed that long"), row, "returned_share", "n_observed")
-    for _, row in cadence.second_order_share(tables["gap_counts"], days=[90]).dropna().iterrows():
+    for _, row in cadence.second_order_share.frame(tables["gap_counts"], days=[90]).dropna().iterrows():
         yield _share(question, N_("of all, recent ones as far as seen"), row, "second_order_share", "n")
 
 
 def _repeat(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple]:
     question = N_("Who has ever ordered again?")
     history = where(tables["order_counts"], grain="history")
-    by_days, by_orders = orders.repeat_customer_rate_by_days(history), orders.repeat_customer_rate(history)
+    by_days, by_orders = orders.repeat_customer_rate_by_days.frame(history), orders.repeat_customer_rate.frame(history)
     yield _share(question, N_("on another day"), by_days.iloc[0], "repeat_customer_rate_by_days", "n_customers")
     yield _share(
         question, N_("by orders, on the same day too"), by_orders.iloc[0], "repeat_customer_rate", "n_customers"

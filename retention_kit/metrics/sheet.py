@@ -178,10 +178,10 @@ def _nested(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables whose rows hold each other's customers, and none that differs by a few from what is shown."""
     grain, base_grain = grains
-    windows = base.retention_by_window(where(tables["window_counts"], grain=base_grain))
-    following = cadence.next_order_share(tables["gap_counts"][tables["gap_counts"]["nth"] < 5])
+    windows = base.retention_by_window.frame(where(tables["window_counts"], grain=base_grain))
+    following = cadence.next_order_share.frame(tables["gap_counts"][tables["gap_counts"]["nth"] < 5])
     shown = {
-        "brackets": retention.bracket_retention(tables["return_counts"]).drop(columns="market"),
+        "brackets": retention.bracket_retention.frame(tables["return_counts"]).drop(columns="market"),
         "windows": windows.drop(columns=["market", "grain", "period", "n_end"]),
         "next_order": following.drop(columns=["market", "n_days"]),
         "sensitivity": sensitivity(
@@ -231,11 +231,11 @@ def _revenue(
     for name in ("opening", "expansion", "contraction", "lapsed", "reactivated", "new", "closing"):
         table[name] = bridge[f"{name}_minor"] / per_unit
     for rate in (revenue.net_revenue_retention, revenue.gross_revenue_retention, revenue.textbook_revenue_retention):
-        table = table.merge(rate(bridge)[["period", rate.__name__]], on="period")
+        table = table.merge(rate.frame(bridge)[["period", rate.__name__]], on="period")
     sizes = where(tables["activity_counts"], grain=grain, rule="period")[["period", "n_start", "n_end"]]
     table = table.merge(sizes, on="period")
     table = hide_small(table, n=["n_start", "n_end"], keys=["period"], min_cell=min_cell)
-    change = revenue.revenue_change(
+    change = revenue.revenue_change.frame(
         _of_grain(tables["order_counts"], grain), minor_per_unit=per_unit, periods_back=IN_A_YEAR[grain]
     )
     change = change.merge(
@@ -355,19 +355,19 @@ def _labelled(table: pd.DataFrame, column: str, *, grain: str) -> pd.DataFrame:
 def _active_base(activity_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
     counts = _of_grain(activity_counts, grain)
     keys = ["rule", "period"]
-    table = base.growth_accounting(counts).merge(
-        base.customer_retention_rate(counts)[[*keys, "n_retained", "customer_retention_rate", "lower", "upper"]],
+    table = base.growth_accounting.frame(counts).merge(
+        base.customer_retention_rate.frame(counts)[[*keys, "n_retained", "customer_retention_rate", "lower", "upper"]],
         on=keys,
     )
     for other in (base.churn_rate, base.textbook_retention_rate, base.textbook_churn_rate):
-        table = table.merge(other(counts)[[*keys, other.__name__]], on=keys)
+        table = table.merge(other.frame(counts)[[*keys, other.__name__]], on=keys)
     table = table.rename(columns={"growth_accounting": "quick_ratio"}).drop(columns=["market", "grain"])
     had_customers = ((table["n_start"] > 0) | (table["n_end"] > 0)).groupby(table["rule"]).cummax()
     return _labelled(table[had_customers].reset_index(drop=True), "period", grain=grain)
 
 
 def _cohorts(cohort_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
-    table = retention.classic_retention(_of_grain(cohort_counts, grain)).drop(columns=["market", "grain"])
+    table = retention.classic_retention.frame(_of_grain(cohort_counts, grain)).drop(columns=["market", "grain"])
     return _labelled(table, "cohort", grain=grain)
 
 
@@ -376,7 +376,7 @@ def _pooled(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grai
     counts = _labelled(_of_grain(cohort_counts, grain), "cohort", grain=grain)
     open_cells = pd.MultiIndex.from_frame(cohort_retention.loc[~cohort_retention["hidden"], ["cohort", "age"]])
     shown = pd.MultiIndex.from_frame(counts[["cohort", "age"]]).isin(open_cells)
-    return retention.pooled_retention(counts.assign(complete=shown.astype(int))).drop(columns=["market", "grain"])
+    return retention.pooled_retention.frame(counts.assign(complete=shown.astype(int))).drop(columns=["market", "grain"])
 
 
 def _orders(order_counts: pd.DataFrame, *, market: Market, grain: str) -> pd.DataFrame:
@@ -384,7 +384,7 @@ def _orders(order_counts: pd.DataFrame, *, market: Market, grain: str) -> pd.Dat
     counts = _of_grain(order_counts, grain)
     table = counts[["period", "complete", "n_customers", "n_orders"]]
     if "revenue_minor" in counts:
-        value_of_order = orders.average_order_value(counts, minor_per_unit=market.minor_per_unit)
+        value_of_order = orders.average_order_value.frame(counts, minor_per_unit=market.minor_per_unit)
         table = table.assign(revenue=counts["revenue_minor"] / market.minor_per_unit).merge(
             value_of_order[["period", "average_order_value"]], on="period", how="left"
         )
@@ -392,4 +392,4 @@ def _orders(order_counts: pd.DataFrame, *, market: Market, grain: str) -> pd.Dat
 
 
 def _returned(cut_counts: pd.DataFrame) -> pd.DataFrame:
-    return differences.returned_share(cut_counts).drop(columns="market")
+    return differences.returned_share.frame(cut_counts).drop(columns="market")

@@ -16,6 +16,7 @@ import pandas as pd
 import seaborn as sns
 from IPython import get_ipython
 from markupsafe import escape
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -27,6 +28,7 @@ from retention_kit.present import formats
 from retention_kit.present.languages import N_, _, ngettext, place, speak
 from retention_kit.present.layout import Margins, in_lines, text_width
 from retention_kit.present.words import age_axis, beside, value_of_cut
+from retention_kit.table import Table
 
 FORMAT_VARIABLE = "RETENTION_KIT_FIGURE_FORMAT"
 """Environment variable that makes notebooks draw SVG (`svg`), as reports want it; PNG where it is not set."""
@@ -149,7 +151,9 @@ def svg(figure: Figure) -> str:
     return f'<svg role="img" aria-label="{told}"{attributes}><title>{told}</title>{rest}'
 
 
-def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "window", last: int = 10) -> Figure:
+def retention_trend(
+    active_base: Table | pd.DataFrame, *, market: Market, rule: str = "window", last: int = 10, ax: Axes | None = None
+) -> Figure:
     """Return the retention rate of each closed period with its interval, the textbook rate beside it.
 
     Parameters
@@ -157,12 +161,14 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
     active_base : the sheet's table of that name.
     rule : activity rule shown.
     last : periods shown.
+    ax : where it is drawn; a figure of its own where not given.
     """
+    active_base = rows_of(active_base)
     title = _("Customer retention rate, 95% interval")
     rows = where(active_base[active_base["n_start"] > 0], rule=rule, hidden=False).tail(last)
     if rows.empty:
-        return _nothing(title, market=market)
-    figure, axes = panels()
+        return _nothing(title, market=market, ax=ax)
+    figure, axes = panels(ax=ax)
     at = np.arange(len(rows))
     rate = rows["customer_retention_rate"].to_numpy()
     errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
@@ -192,7 +198,13 @@ def retention_trend(active_base: pd.DataFrame, *, market: Market, rule: str = "w
 
 
 def cohort_heatmap(
-    cohort_retention: pd.DataFrame, *, market: Market, grain: str, cohorts: int = 12, ages: int = 12
+    cohort_retention: Table | pd.DataFrame,
+    *,
+    market: Market,
+    grain: str,
+    cohorts: int = 12,
+    ages: int = 12,
+    ax: Axes | None = None,
 ) -> Figure:
     """Return the share of each cohort that ordered at each age; what is not over yet or hidden stays hatched.
 
@@ -201,7 +213,9 @@ def cohort_heatmap(
     cohort_retention : the sheet's table of that name.
     grain : length of its periods.
     cohorts, ages : the last cohorts and first ages shown.
+    ax : where it is drawn; a figure of its own where not given.
     """
+    cohort_retention = rows_of(cohort_retention)
     shown_cohorts = sorted(cohort_retention["cohort"].unique())[-cohorts - 1 :]
     rows = cohort_retention[cohort_retention["cohort"].isin(shown_cohorts) & cohort_retention["age"].between(1, ages)]
     sizes = where(cohort_retention, age=0).set_index("cohort")["n"]
@@ -210,8 +224,8 @@ def cohort_heatmap(
     )
     title = _("Share of each cohort that ordered again at each age")
     if not grid.notna().any(axis=None):
-        return _nothing(title, market=market)
-    figure, axes = panels(height=0.8 + 0.32 * max(len(grid), 2))
+        return _nothing(title, market=market, ax=ax)
+    figure, axes = panels(ax=ax, height=0.8 + 0.32 * max(len(grid), 2))
     _hatched(axes)
     written = grid.map(lambda share: "" if pd.isna(share) else formats.percent(share, digits=0))
     _heatmap(axes, grid, written, cmap="cividis", limits=(0, np.nanmax(grid.to_numpy())), size=9)
@@ -228,7 +242,9 @@ def cohort_heatmap(
     return _told(figure, _heatmap_text(grid, sizes, market=market))
 
 
-def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: str, ages: int = 18) -> Figure:
+def retention_curve(
+    pooled_retention: Table | pd.DataFrame, *, market: Market, grain: str, ages: int = 18, ax: Axes | None = None
+) -> Figure:
     """Return the share of customers active at each age, over all complete cohorts, with its interval.
 
     Parameters
@@ -236,12 +252,14 @@ def retention_curve(pooled_retention: pd.DataFrame, *, market: Market, grain: st
     pooled_retention : the sheet's table of that name.
     grain : length of its periods.
     ages : the first ages shown, without age 0, which is everybody.
+    ax : where it is drawn; a figure of its own where not given.
     """
+    pooled_retention = rows_of(pooled_retention)
     rows = pooled_retention[pooled_retention["age"].between(1, ages) & ~pooled_retention["hidden"]]
     title = _("Customers who order at each age, all complete cohorts, 95% interval")
     if rows.empty:
-        return _nothing(title, market=market)
-    figure, axes = panels()
+        return _nothing(title, market=market, ax=ax)
+    figure, axes = panels(ax=ax)
     axes.fill_between(rows["age"], rows["lower"], rows["upper"], alpha=0.25, linewidth=0)
     axes.plot(rows["age"], rows["pooled_retention"], marker="o", markersize=4, linewidth=2)
     if len(rows) > 1:
@@ -305,19 +323,23 @@ def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Fig
     return _told(figure, sentence.format(market=place(market.name), told=told))
 
 
-def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_days: int) -> Figure:
+def returned_by(
+    returned: Table | pd.DataFrame, *, market: Market, cut: str, horizon_days: int, ax: Axes | None = None
+) -> Figure:
     """Return the share of customers with a second order day within a horizon, by the values of one cut.
 
     Parameters
     ----------
     returned : the sheet's table of that name.
+    ax : where it is drawn; a figure of its own where not given.
     """
+    returned = rows_of(returned)
     rows = where(returned, cut=cut, horizon_days=horizon_days, hidden=False).sort_values("returned_share")
     title = _(_CUT_TITLES.get(cut, N_("Second order within {days} days, by {cut}")))
     title = title.format(days=formats.count(horizon_days), cut=cut)
     if rows.empty:
-        return _nothing(title, market=market)
-    figure, axes = panels(height=0.9 + 0.4 * len(rows))
+        return _nothing(title, market=market, ax=ax)
+    figure, axes = panels(ax=ax, height=0.9 + 0.4 * len(rows))
     at = np.arange(len(rows))
     share = rows["returned_share"].to_numpy()
     errors = np.abs(np.vstack([share - rows["lower"], rows["upper"] - share]))
@@ -336,17 +358,19 @@ def returned_by(returned: pd.DataFrame, *, market: Market, cut: str, horizon_day
     return _told(figure, sentence.format(market=place(market.name), title=title, told=told))
 
 
-def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
+def survival_curve(survival: Table | pd.DataFrame, *, market: Market, ax: Axes | None = None) -> Figure:
     """Return the share of customers who stay longer than each number of days, with its interval.
 
     Parameters
     ----------
     survival : the sheet's table of that name.
+    ax : where it is drawn; a figure of its own where not given.
     """
+    survival = rows_of(survival)
     title = _("Customers who stay longer than so many days, 95% interval")
     if len(survival) < 2:
-        return _nothing(title, market=market)
-    figure, axes = panels()
+        return _nothing(title, market=market, ax=ax)
+    figure, axes = panels(ax=ax)
     days = survival["duration_days"]
     axes.fill_between(days, survival["lower"], survival["upper"], step="post", alpha=0.25, linewidth=0)
     axes.step(days, survival["survival"], where="post", linewidth=2)
@@ -363,19 +387,23 @@ def survival_curve(survival: pd.DataFrame, *, market: Market) -> Figure:
     return _told(figure, sentence.format(market=place(market.name), n=n, told=told))
 
 
-def retention_windows(windows: pd.DataFrame, *, market: Market, own_window: float | None) -> Figure:
+def retention_windows(
+    windows: Table | pd.DataFrame, *, market: Market, own_window: float | None, ax: Axes | None = None
+) -> Figure:
     """Return the retention rate of the last closed period by the length of the activity window.
 
     Parameters
     ----------
     windows : the sheet's table of that name.
     own_window : the window that the market's own gaps give, in days; None where there is none.
+    ax : where it is drawn; a figure of its own where not given.
     """
+    windows = rows_of(windows)
     title = _("Retention rate of the last period, by the activity window, 95% interval")
     rows = windows[~windows["hidden"]].dropna(subset=["retention_by_window"])
     if rows.empty:
-        return _nothing(title, market=market)
-    figure, axes = panels()
+        return _nothing(title, market=market, ax=ax)
+    figure, axes = panels(ax=ax)
     rate = rows["retention_by_window"].to_numpy()
     errors = np.abs(np.vstack([rate - rows["lower"], rows["upper"] - rate]))
     axes.errorbar(rows["window_days"], rate, yerr=errors, marker="o", capsize=3, linewidth=2)
@@ -516,7 +544,16 @@ def funnel(compared: pd.DataFrame, *, names: Mapping[str, str], metric: str, tit
     return _told(figure, sentence.format(title=title, markets=formats.separated(outside)))
 
 
-def panels(n: int = 1, *, height: float = 3.6, layout: str | None = None) -> tuple:
+def rows_of(shown: Table | pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table or a frame with a column `hidden`, which says of which no number may be drawn."""
+    frame = shown.frame if isinstance(shown, Table) else shown
+    if "hidden" in frame:
+        return frame
+    hidden = shown.hidden if isinstance(shown, Table) else None
+    return frame.assign(hidden=False if hidden is None else hidden.any(axis=1))
+
+
+def panels(n: int = 1, *, height: float = 3.6, layout: str | None = None, ax: Axes | None = None) -> tuple:
     """Return a figure as wide as a page's text and `n` axes above each other that share their level axis.
 
     Parameters
@@ -524,7 +561,10 @@ def panels(n: int = 1, *, height: float = 3.6, layout: str | None = None) -> tup
     n : how many axes.
     height : of the figure, in inches.
     layout : name of one of matplotlib's own layouts, for what `Margins` does not know of.
+    ax : axes to draw on in place of new ones, with the figure they are of.
     """
+    if ax is not None:
+        return ax.figure, ax
     figure = Figure(figsize=(_WIDTH, height), layout=layout or Margins())
     return figure, *figure.subplots(n, 1, sharex=True, squeeze=False)[:, 0]
 
@@ -606,9 +646,9 @@ def point_told(name: str, share: float, row, *, n: float | None = None) -> str:
     return _("{name} {share} ({interval}, n {n})").format(**facts, n=formats.count(n))
 
 
-def _nothing(title: str, *, market: Market | None) -> Figure:
+def _nothing(title: str, *, market: Market | None, ax: Axes | None = None) -> Figure:
     """Return a low figure that says there is nothing to show."""
-    figure, axes = panels(height=0.9)
+    figure, axes = panels(height=0.9, ax=ax)
     axes.set_axis_off()
     axes.set_title(title)
     why = _("nothing to show: no data, no closed period, or too few customers")

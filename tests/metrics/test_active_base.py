@@ -32,30 +32,33 @@ GUIDE = activity((1000, 1000, 300, 600, 100, 400))
     ],
 )
 def test_exact_rates_stand_beside_the_textbooks(metric, expected):
-    assert metric(GUIDE)[metric.__name__].tolist() == [expected]
+    assert metric.frame(GUIDE)[metric.__name__].tolist() == [expected]
 
 
 def test_the_textbook_churn_of_the_guide_hides_forty_percent_behind_newcomers():
-    exact, textbook = metrics.churn_rate(GUIDE)["churn_rate"][0], 1 - metrics.textbook_retention_rate(GUIDE).iloc[0, -1]
+    exact, textbook = (
+        metrics.churn_rate.frame(GUIDE)["churn_rate"][0],
+        1 - metrics.textbook_retention_rate.frame(GUIDE).iloc[0, -1],
+    )
     assert (exact, textbook) == pytest.approx((0.40, 0.30))
 
 
 def test_the_textbook_retention_rate_can_pass_one():
     # S = 4, E = 6, N = 0, R = 3, X = 3, L = 1
-    assert metrics.textbook_retention_rate(activity((4, 6, 0, 3, 3, 1))).iloc[0, -1] == 6 / 4
-    assert metrics.customer_retention_rate(activity((4, 6, 0, 3, 3, 1)))["customer_retention_rate"][0] == 3 / 4
+    assert metrics.textbook_retention_rate.frame(activity((4, 6, 0, 3, 3, 1))).iloc[0, -1] == 6 / 4
+    assert metrics.customer_retention_rate.frame(activity((4, 6, 0, 3, 3, 1)))["customer_retention_rate"][0] == 3 / 4
 
 
 def test_a_period_that_is_not_over_has_no_rate():
     for metric in (metrics.customer_retention_rate, metrics.churn_rate, metrics.growth_accounting):
-        assert metric(activity((4, 6, 0, 3, 3, 1), complete=0)).empty
+        assert metric.frame(activity((4, 6, 0, 3, 3, 1), complete=0)).empty
 
 
 def test_without_customers_at_the_start_there_is_no_rate():
     nobody = activity((0, 5, 5, 0, 0, 0))
     for metric in (metrics.customer_retention_rate, metrics.churn_rate, metrics.textbook_retention_rate,
                    metrics.textbook_churn_rate, metrics.growth_accounting):  # fmt: skip
-        assert metric(nobody)[metric.__name__].isna().all()
+        assert metric.frame(nobody)[metric.__name__].isna().all()
 
 
 def test_customers_that_add_up_reconcile():

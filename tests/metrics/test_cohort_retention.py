@@ -27,7 +27,7 @@ THREE = cohorts((0, 0, 1, 1000), (0, 1, 1, 500), (1, 0, 1, 500), (1, 1, 1, 400),
 
 
 def test_an_incomplete_cell_is_in_no_average_neither_above_nor_below_the_line():
-    pooled = pooled_retention(THREE).set_index("age")
+    pooled = pooled_retention.frame(THREE).set_index("age")
     # (500 + 400) / (1000 + 500) = 60.0 %; the mean of 50 % and 80 % is 65 %, weighting with 700 gives 41 %
     assert pooled["pooled_retention"].to_dict() == {0: 1.0, 1: 900 / 1500}
     assert pooled.loc[1, ["n_cohorts", "n", "n_active"]].tolist() == [2, 1500, 900]
@@ -35,13 +35,13 @@ def test_an_incomplete_cell_is_in_no_average_neither_above_nor_below_the_line():
 
 def test_a_cell_that_is_not_over_is_absent_and_a_complete_cell_with_nobody_is_zero():
     counts = cohorts((0, 0, 1, 8), (0, 1, 1, 0), (0, 2, 1, 3), (1, 0, 1, 4), (1, 1, 0, 0))
-    found = classic_retention(counts).set_index(["cohort", "age"])["classic_retention"]
+    found = classic_retention.frame(counts).set_index(["cohort", "age"])["classic_retention"]
     assert found.to_dict() == {(0, 0): 1.0, (0, 1): 0.0, (0, 2): 3 / 8, (1, 0): 1.0}
 
 
 def test_large_cohorts_weigh_more():
     counts = cohorts((0, 0, 1, 98), (0, 1, 1, 49), (1, 0, 1, 2), (1, 1, 1, 2))
-    assert pooled_retention(counts)["pooled_retention"].tolist() == [1, pytest.approx(51 / 100)]
+    assert pooled_retention.frame(counts)["pooled_retention"].tolist() == [1, pytest.approx(51 / 100)]
 
 
 # once: day 0 only. twin: 20 hours later. always: on days 3, 20, 40. late: on day 40 alone.
@@ -57,7 +57,7 @@ RETURNS = pd.DataFrame(
 
 
 def test_a_customer_is_in_a_bracket_once_and_only_who_was_observed_to_its_end_is_in_it():
-    found = bracket_retention(RETURNS, brackets=[(1, 7), (15, 30), (1, 30), (31, 60), (1, 60)])
+    found = bracket_retention.frame(RETURNS, brackets=[(1, 7), (15, 30), (1, 30), (31, 60), (1, 60)])
     found = found.set_index(["first_day", "last_day"])
     assert found["n_observed"].to_dict() == {(1, 7): 8, (15, 30): 8, (1, 30): 8, (31, 60): 7, (1, 60): 7}
     assert found["n_returned"].to_dict() == {(1, 7): 2, (15, 30): 2, (1, 30): 2, (31, 60): 5, (1, 60): 5}
@@ -67,14 +67,14 @@ def test_a_customer_is_in_a_bracket_once_and_only_who_was_observed_to_its_end_is
 
 
 def test_on_or_after_a_day_is_of_all_whose_day_is_over():
-    found = retention_from_day(RETURNS, days=[15, 31, 61]).set_index("first_day")
+    found = retention_from_day.frame(RETURNS, days=[15, 31, 61]).set_index("first_day")
     assert found["n_observed"].to_dict() == {15: 8, 31: 7, 61: 0}
     assert found["n_returned"].to_dict() == {15: 5, 31: 5, 61: 0}
 
 
 def test_a_bracket_that_was_not_counted_is_refused_and_says_how_to_have_it():
     with pytest.raises(MetricError) as error:
-        bracket_retention(RETURNS, brackets=[(1, 20)])
+        bracket_retention.frame(RETURNS, brackets=[(1, 20)])
     assert str(error.value) == (
         "The days 1 to 20 cut through a stretch of days that was counted as one.\n"
         "  found: days 15 to 29\n"
@@ -92,27 +92,29 @@ LAST_SEEN = pd.DataFrame({"cohort": 0, "last_age": [0, 1, 2], "n_customers": [4,
 
 
 def test_unbounded_is_at_this_age_or_later_and_cumulative_at_any_age_up_to_it():
-    unbounded = unbounded_retention(LAST_SEEN, cohort_counts=ONE).set_index("age")["unbounded_retention"]
+    unbounded = unbounded_retention.frame(LAST_SEEN, cohort_counts=ONE).set_index("age")["unbounded_retention"]
     assert unbounded.to_dict() == {0: 1, 1: 4 / 8, 2: 3 / 8}
-    cumulative = cumulative_retention(ONE).set_index("age")["cumulative_retention"]
+    cumulative = cumulative_retention.frame(ONE).set_index("age")["cumulative_retention"]
     assert cumulative.to_dict() == {0: 0, 1: 3 / 8, 2: 4 / 8}
-    assert pooled_unbounded_retention(LAST_SEEN, cohort_counts=ONE)["n_at_or_later"].tolist() == [8, 4, 3]
-    assert pooled_cumulative_retention(ONE)["n_returned"].tolist() == [0, 3, 4]
+    assert pooled_unbounded_retention.frame(LAST_SEEN, cohort_counts=ONE)["n_at_or_later"].tolist() == [8, 4, 3]
+    assert pooled_cumulative_retention.frame(ONE)["n_returned"].tolist() == [0, 3, 4]
 
 
 def test_revenue_of_a_cohort_can_pass_what_it_began_with():
-    assert cohort_revenue_retention(ONE)["cohort_revenue_retention"].tolist() == [1, 150 / 800, 900 / 800]
+    assert cohort_revenue_retention.frame(ONE)["cohort_revenue_retention"].tolist() == [1, 150 / 800, 900 / 800]
     two = pd.concat([ONE, cohorts((1, 0, 1, 2), (1, 1, 0, 1)).assign(n_first_return=0, revenue_minor=[200, 900])])
-    pooled = pooled_revenue_retention(two).set_index("age")["pooled_revenue_retention"]
+    pooled = pooled_revenue_retention.frame(two).set_index("age")["pooled_revenue_retention"]
     assert pooled.to_dict() == {0: 1, 1: 150 / 800, 2: 900 / 800}  # the second cohort's age 1 is not over
 
 
 def test_no_kind_of_retention_contradicts_another(sample_counts):
     tables, keys = sample_counts.tables, ["market", "grain", "cohort", "age"]
     classic, cumulative = (
-        rate(tables["cohort_counts"]).set_index(keys) for rate in (classic_retention, cumulative_retention)
+        rate.frame(tables["cohort_counts"]).set_index(keys) for rate in (classic_retention, cumulative_retention)
     )
-    unbounded = unbounded_retention(tables["last_seen_counts"], cohort_counts=tables["cohort_counts"]).set_index(keys)
+    unbounded = unbounded_retention.frame(tables["last_seen_counts"], cohort_counts=tables["cohort_counts"]).set_index(
+        keys
+    )
     unbounded = unbounded.loc[classic.index, "unbounded_retention"]
     assert (unbounded >= classic["classic_retention"]).all()
     assert (unbounded.groupby(["market", "grain", "cohort"]).diff().dropna() <= 0).all()

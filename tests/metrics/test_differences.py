@@ -44,7 +44,7 @@ def test_a_share_of_nobody_is_compared_with_nothing():
 
 
 def test_shares_that_returned_are_of_those_observed_long_enough():
-    found = returned_share(cut(("DK", "web", 8, 2), ("DK", "shop", 0, 0)))
+    found = returned_share.frame(cut(("DK", "web", 8, 2), ("DK", "shop", 0, 0)))
     assert found["returned_share"].tolist()[:1] == [2 / 8]
     assert found.loc[1, ["returned_share", "lower", "upper"]].isna().all()
 

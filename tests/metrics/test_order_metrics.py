@@ -33,17 +33,21 @@ def first_and_second(table: pd.DataFrame, name: str) -> tuple[float, bool, int]:
 
 
 def test_order_value_is_net_revenue_over_orders_in_units_of_the_currency():
-    found = average_order_value(COUNTS, minor_per_unit=100)
+    found = average_order_value.frame(COUNTS, minor_per_unit=100)
     assert first_and_second(found, "average_order_value") == (129.50 / 6, True, 2)
-    assert average_order_value(COUNTS, minor_per_unit=1)["average_order_value"][0] == 12950 / 6
+    assert average_order_value.frame(COUNTS, minor_per_unit=1)["average_order_value"][0] == 12950 / 6
 
 
 def test_frequency_is_orders_per_customer_and_says_over_how_many_days():
-    found = purchase_frequency(COUNTS)
+    found = purchase_frequency.frame(COUNTS)
     assert first_and_second(found, "purchase_frequency") == (6 / 4, True, 2)
     assert found["n_days"].tolist() == [31, 30]
 
 
 def test_repeat_customers_by_orders_and_by_days_differ_by_orders_of_one_day():
-    assert first_and_second(repeat_customer_rate(COUNTS), "repeat_customer_rate") == (2 / 4, True, 2)
-    assert first_and_second(repeat_customer_rate_by_days(COUNTS), "repeat_customer_rate_by_days") == (1 / 4, True, 2)
+    assert first_and_second(repeat_customer_rate.frame(COUNTS), "repeat_customer_rate") == (2 / 4, True, 2)
+    assert first_and_second(repeat_customer_rate_by_days.frame(COUNTS), "repeat_customer_rate_by_days") == (
+        1 / 4,
+        True,
+        2,
+    )

@@ -29,15 +29,15 @@ BRIDGE = pd.DataFrame(
 
 
 def test_net_and_gross_revenue_retention_are_of_those_who_were_there():
-    assert net_revenue_retention(BRIDGE)["net_revenue_retention"].item() == (150 + 60) / 400
-    assert gross_revenue_retention(BRIDGE)["gross_revenue_retention"].item() == (100 + 60) / 400
-    assert textbook_revenue_retention(BRIDGE)["textbook_revenue_retention"].item() == (150 + 60 + 30) / 400
+    assert net_revenue_retention.frame(BRIDGE)["net_revenue_retention"].item() == (150 + 60) / 400
+    assert gross_revenue_retention.frame(BRIDGE)["gross_revenue_retention"].item() == (100 + 60) / 400
+    assert textbook_revenue_retention.frame(BRIDGE)["textbook_revenue_retention"].item() == (150 + 60 + 30) / 400
 
 
 def test_a_period_that_is_not_over_has_no_revenue_retention_and_none_before_gives_none():
-    assert net_revenue_retention(BRIDGE.assign(complete=0)).empty
+    assert net_revenue_retention.frame(BRIDGE.assign(complete=0)).empty
     nothing = BRIDGE.assign(opening_minor=0, expansion_minor=0, contraction_minor=0, lapsed_minor=0)
-    assert math.isnan(net_revenue_retention(nothing)["net_revenue_retention"].item())
+    assert math.isnan(net_revenue_retention.frame(nothing)["net_revenue_retention"].item())
 
 
 def orders(*rows) -> pd.DataFrame:
@@ -46,7 +46,9 @@ def orders(*rows) -> pd.DataFrame:
 
 
 def test_the_effects_on_revenue_add_up_to_its_change():
-    change = revenue_change(orders((4, 10, 20, 100_000), (8, 12, 30, 120_000)), minor_per_unit=100, periods_back=4)
+    change = revenue_change.frame(
+        orders((4, 10, 20, 100_000), (8, 12, 30, 120_000)), minor_per_unit=100, periods_back=4
+    )
     row = change.iloc[0]
     assert (row["then"], row["now"], row["revenue_change"]) == (1000, 1200, 200)
     # ln 1.2 = ln(12 / 10) + ln(2.5 / 2) + ln(40 / 50), each times 200 / ln 1.2
@@ -57,19 +59,19 @@ def test_the_effects_on_revenue_add_up_to_its_change():
 
 
 def test_equal_revenues_of_other_customers_still_have_effects():
-    change = revenue_change(orders((0, 10, 10, 100), (1, 20, 20, 100)), minor_per_unit=1, periods_back=1).iloc[0]
+    change = revenue_change.frame(orders((0, 10, 10, 100), (1, 20, 20, 100)), minor_per_unit=1, periods_back=1).iloc[0]
     assert change["revenue_change"] == 0
     assert change["of_customers"] == pytest.approx(100 * np.log(2)) == -change["of_order_value"]
 
 
 def test_a_period_without_revenue_is_compared_with_nothing():
-    assert revenue_change(orders((0, 0, 0, 0), (1, 2, 2, 50)), minor_per_unit=1, periods_back=1).empty
+    assert revenue_change.frame(orders((0, 0, 0, 0), (1, 2, 2, 50)), minor_per_unit=1, periods_back=1).empty
 
 
 def test_the_interval_of_revenue_retention_holds_its_value(sample_counts):
     found = revenue_retention_intervals(sample_counts.tables["retained_revenue_counts"].query("grain == 'quarter'"))
     assert ((found["lower"] < found["value"]) & (found["value"] < found["upper"])).all()
-    last = net_revenue_retention(sample_counts.tables["revenue_counts"].query("grain == 'quarter'"))
+    last = net_revenue_retention.frame(sample_counts.tables["revenue_counts"].query("grain == 'quarter'"))
     last = last.groupby("market").tail(1).set_index("market")["net_revenue_retention"]
     of_rate = found.query("rate == 'net_revenue_retention'").set_index("market")["value"]
     assert of_rate.to_dict() == pytest.approx(last.to_dict())
@@ -81,14 +83,14 @@ def activity(*rows) -> pd.DataFrame:
 
 
 def test_nobody_is_ever_let_go_of_all_customers_ever():
-    found = ever_customers_active_share(activity((0, 4, 4), (1, 5, 2), (2, 3, 0)))
+    found = ever_customers_active_share.frame(activity((0, 4, 4), (1, 5, 2), (2, 3, 0)))
     assert found["n_ever"].tolist() == [0, 4, 6]
     assert found["ever_customers_active_share"].tolist()[1:] == [3 / 4, 3 / 6]
     assert math.isnan(found["ever_customers_active_share"].iloc[0])
 
 
 def test_the_market_s_own_window_gives_the_headline(sample_counts):
-    by_window = retention_by_window(sample_counts.tables["window_counts"].query("grain == 'quarter'"))
+    by_window = retention_by_window.frame(sample_counts.tables["window_counts"].query("grain == 'quarter'"))
     by_window = by_window.set_index(["market", "window_days"])
     base = sample_counts.tables["activity_counts"].query("grain == 'quarter' and rule == 'window' and complete == 1")
     for row in base.groupby("market").tail(1).itertuples():
@@ -107,7 +109,7 @@ def test_the_intervals_of_a_change_hold_the_change_and_its_effects(sample_counts
     names = ("order_counts", "period_bucket_counts")
     counted = {name: sample_counts.tables[name].query("grain == 'quarter' and market == 'NL'") for name in names}
     told = {"minor_per_unit": 100, "periods_back": 4}
-    both = revenue_change(counted["order_counts"], **told).merge(
+    both = revenue_change.frame(counted["order_counts"], **told).merge(
         revenue_change_intervals(counted["period_bucket_counts"], **told), on=["market", "grain", "period"]
     )
     assert len(both) >= 4
@@ -144,7 +146,7 @@ def test_the_intervals_of_cohorts_revenue_are_of_the_same_ratio(sample_counts):
     asked = {"as_of": sample_counts.as_of, "grains": ["month", "quarter"]}
     further = counts.count(sample_counts.source, tables=["age_bucket_counts"], **asked).tables
     cohorts = sample_counts.tables["cohort_counts"].query("market != 'ALL'")
-    exact = pooled_revenue_retention(cohorts)
+    exact = pooled_revenue_retention.frame(cohorts)
     found = pooled_revenue_retention_intervals(further["age_bucket_counts"])
     both = found.merge(exact, on=["market", "grain", "age"], suffixes=("", "_exact"))
     assert len(both) == len(found) > 200

@@ -68,21 +68,21 @@ def test_equal_groups_do_not_differ_and_one_group_is_refused():
 
 
 def test_half_are_gone_at_the_median_and_where_most_stay_there_is_none():
-    assert median_lifetime(of_market((2, 1, 0), (3, 0, 1), (5, 2, 0), (8, 0, 1)))["median_lifetime"].item() == 5
-    assert math.isnan(median_lifetime(of_market((2, 1, 0), (9, 0, 4)))["median_lifetime"].item())
+    assert median_lifetime.frame(of_market((2, 1, 0), (3, 0, 1), (5, 2, 0), (8, 0, 1)))["median_lifetime"].item() == 5
+    assert math.isnan(median_lifetime.frame(of_market((2, 1, 0), (9, 0, 4)))["median_lifetime"].item())
 
 
 def test_the_restricted_mean_is_the_area_under_the_curve():
     # 1 for 2 days, 4/5 for 3, 4/15 for the last one of six
-    found = restricted_mean_lifetime(of_market((2, 1, 0), (3, 0, 1), (5, 2, 0), (8, 0, 1)), within_days=6)
+    found = restricted_mean_lifetime.frame(of_market((2, 1, 0), (3, 0, 1), (5, 2, 0), (8, 0, 1)), within_days=6)
     assert found["restricted_mean_lifetime"].item() == pytest.approx(2 + 3 * 4 / 5 + 4 / 15)
-    too_long = restricted_mean_lifetime(of_market((2, 1, 0), (8, 0, 1)), within_days=9)
+    too_long = restricted_mean_lifetime.frame(of_market((2, 1, 0), (8, 0, 1)), within_days=9)
     assert math.isnan(too_long["restricted_mean_lifetime"].item())
 
 
 def test_a_restricted_mean_without_censoring_is_the_mean_with_its_error():
     lives = [3, 4, 8, 9, 11]
-    found = restricted_mean_lifetime(of_market(*((t, 1, 0) for t in lives)), within_days=20)
+    found = restricted_mean_lifetime.frame(of_market(*((t, 1, 0) for t in lives)), within_days=20)
     assert found["restricted_mean_lifetime"].item() == pytest.approx(np.mean(lives))
     half = stats.norm.ppf(0.975) * np.std(lives) / math.sqrt(len(lives))
     assert found["to_days"].item() - np.mean(lives) == pytest.approx(half)
@@ -90,12 +90,12 @@ def test_a_restricted_mean_without_censoring_is_the_mean_with_its_error():
 
 def test_hazard_is_of_the_days_at_risk():
     # days 0 to 9: five customers at risk for 2, 3, 5, 5, 8 days, three of them end
-    found = hazard(of_market((2, 1, 0), (3, 0, 1), (5, 2, 0), (8, 0, 1)), each_days=10)
+    found = hazard.frame(of_market((2, 1, 0), (3, 0, 1), (5, 2, 0), (8, 0, 1)), each_days=10)
     assert found[["first_day", "n_ended", "n_days", "hazard"]].to_numpy().tolist() == [[0, 3, 23, 3 / 23]]
 
 
 def test_survival_never_rises_and_is_told_for_each_kind_of_life(sample_counts):
-    found = survival(sample_counts.tables["lifetime_counts"])
+    found = survival.frame(sample_counts.tables["lifetime_counts"])
     assert set(found["kind"]) == {"orders", "contract"}
     assert (found.groupby(["market", "kind"])["survival"].diff().dropna() <= 0).all()
     windows = {code: sample_counts.source.markets[code].activity_window_days for code in sample_counts.markets}

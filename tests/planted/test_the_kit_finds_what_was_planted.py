@@ -24,7 +24,7 @@ def cut(sample_counts, name: str):
 
 @pytest.mark.parametrize("market", MARKETS)
 def test_the_share_with_a_second_order_day_is_the_planted_one(sample_counts, market):
-    row = metrics.returned_share(cut(sample_counts, "everybody")).set_index("market").loc[market]
+    row = metrics.returned_share.frame(cut(sample_counts, "everybody")).set_index("market").loc[market]
     planted = TRUTH["markets"][market]["second_order_day_within_90_days"]
     error = np.sqrt(planted * (1 - planted) / row["n_observed"])
     assert abs(row["returned_share"] - planted) < 3 * error
@@ -102,7 +102,7 @@ def test_the_market_that_loses_newcomers_loses_its_new_cohorts_only(sample_count
     planted = TRUTH["newcomers"]
     falls = {}
     for code in MARKETS:
-        cells = metrics.classic_retention(sample_counts.of(code).cohort_counts.query("grain == 'quarter'"))
+        cells = metrics.classic_retention.frame(sample_counts.of(code).cohort_counts.query("grain == 'quarter'"))
         cells = cells.query("age == 1").assign(
             name=[label(c, grain="quarter") for c in cells.query("age == 1")["cohort"]]
         )

@@ -136,7 +136,7 @@ def test_the_command_shows_what_is_missing_and_fills_it(folder, found, tmp_path,
 def test_the_check_before_a_release_names_what_a_complete_language_lacks(folder, found, monkeypatch):
     monkeypatch.setattr(catalogs, "COMPLETE", ("ar",))
     catalogs.update("ar", found=found)
-    with pytest.raises(catalogs.CatalogError, match="ar: '{n} day': no translation"):
+    with pytest.raises(catalogs.CatalogError, match=r"ar: '\{n\} day': no translation"):
         catalogs.main(["check"])
 
 

@@ -30,8 +30,8 @@ def test_repeat_rates_by_rows_and_by_days_equal_the_reference(cdnow, shared):
     assert history["n_orders"].item() == expected[f"{name}_rows"]
     assert history["n_order_days"].item() == expected[f"{name}_purchase_days"]
     assert history["revenue_minor"].item() == round(expected[f"{name}_revenue"] * 100)
-    by_rows = metrics.repeat_customer_rate(history)["repeat_customer_rate"].item()
-    by_days = metrics.repeat_customer_rate_by_days(history)["repeat_customer_rate_by_days"].item()
+    by_rows = metrics.repeat_customer_rate.frame(history)["repeat_customer_rate"].item()
+    by_days = metrics.repeat_customer_rate_by_days.frame(history)["repeat_customer_rate_by_days"].item()
     assert by_rows == pytest.approx(expected[f"{name}_repeat_rate(>=2 rows)"], rel=1e-12)
     assert by_days == pytest.approx(expected[f"{name}_repeat_rate(>=2 days)"], rel=1e-12)
 
@@ -41,8 +41,8 @@ def test_in_1997_q4_exact_retention_is_48_and_the_textbook_says_99_percent(cdnow
     if name != "master":
         pytest.skip("the figure is of the whole data set")
     quarter = here.activity_counts.query("grain == 'quarter' and period == 1997 * 4 + 3 and rule == 'period'")
-    exact = metrics.customer_retention_rate(quarter)["customer_retention_rate"].item()
-    textbook = metrics.textbook_retention_rate(quarter)["textbook_retention_rate"].item()
+    exact = metrics.customer_retention_rate.frame(quarter)["customer_retention_rate"].item()
+    textbook = metrics.textbook_retention_rate.frame(quarter)["textbook_retention_rate"].item()
     assert (round(exact, 3), round(textbook, 3)) == (0.484, 0.990)
 
 
@@ -50,7 +50,7 @@ def test_wilson_interval_of_month_1_of_the_first_cohort_is_13_98_to_15_55_percen
     name, here = cdnow
     if name != "master":
         pytest.skip("the figure is of the whole data set")
-    cell = metrics.classic_retention(here.cohort_counts.query("grain == 'month'")).query("age == 1").iloc[0]
+    cell = metrics.classic_retention.frame(here.cohort_counts.query("grain == 'month'")).query("age == 1").iloc[0]
     assert (round(cell["lower"], 4), round(cell["upper"], 4)) == (0.1398, 0.1555)
 
 
@@ -58,9 +58,9 @@ def test_month_1_retention_has_four_values_by_its_definition(cdnow):
     name, here = cdnow
     if name != "master":
         pytest.skip("the figures are of the whole data set")
-    by_month = metrics.pooled_retention(here.cohort_counts.query("grain == 'month'")).set_index("age")
-    days = metrics.bracket_retention(here.return_counts, brackets=[(30, 59), (1, 30)])
-    from_30 = metrics.retention_from_day(here.return_counts, days=[30])
+    by_month = metrics.pooled_retention.frame(here.cohort_counts.query("grain == 'month'")).set_index("age")
+    days = metrics.bracket_retention.frame(here.return_counts, brackets=[(30, 59), (1, 30)])
+    from_30 = metrics.retention_from_day.frame(here.return_counts, days=[30])
     found = [
         by_month.loc[1, "pooled_retention"],  # in the calendar month after
         *days["bracket_retention"],  # on days 30 to 59; on days 1 to 30
@@ -74,6 +74,6 @@ def test_three_cohorts_may_have_the_same_month_1_retention(cdnow):
     name, here = cdnow
     if name != "master":
         pytest.skip("the figure is of the whole data set")
-    cells = metrics.classic_retention(here.cohort_counts.query("grain == 'month'")).query("age == 1")
+    cells = metrics.classic_retention.frame(here.cohort_counts.query("grain == 'month'")).query("age == 1")
     statistic, p = metrics.equality_of_shares(cells["n_active"], cells["n"])
     assert (round(statistic, 2), round(p, 3)) == (4.86, 0.088)

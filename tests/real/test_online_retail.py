@@ -66,10 +66,10 @@ def test_every_market_has_the_rates_of_the_reference(counted, shared):
     expected = expected.set_index("market")
     history = counted.tables["order_counts"].query("grain == 'history'")
     for column, found in {
-        "aov": metrics.average_order_value(history, minor_per_unit=1000)["average_order_value"],
-        "purchase_frequency": metrics.purchase_frequency(history)["purchase_frequency"],
-        "repeat_rate": metrics.repeat_customer_rate(history)["repeat_customer_rate"],
-        "repeat_rate_days": metrics.repeat_customer_rate_by_days(history)["repeat_customer_rate_by_days"],
+        "aov": metrics.average_order_value.frame(history, minor_per_unit=1000)["average_order_value"],
+        "purchase_frequency": metrics.purchase_frequency.frame(history)["purchase_frequency"],
+        "repeat_rate": metrics.repeat_customer_rate.frame(history)["repeat_customer_rate"],
+        "repeat_rate_days": metrics.repeat_customer_rate_by_days.frame(history)["repeat_customer_rate_by_days"],
     }.items():
         wanted = expected.loc[history["market"], column]
         assert found.to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-12), column
@@ -118,7 +118,7 @@ def test_no_cell_of_the_reference_scopes_is_missing_there(counted, shared):
 def test_closed_cohort_rates_equal_the_reference(counted, shared):
     expected = reference(shared, "orI_cohort_long.csv").query("not partial_month")
     expected["market"] = codes(counted, expected["scope"])
-    rates = metrics.classic_retention(counted.tables["cohort_counts"].query("grain == 'month'"))
+    rates = metrics.classic_retention.frame(counted.tables["cohort_counts"].query("grain == 'month'"))
     months = (rates["cohort"] // 12).astype(str) + "-" + (rates["cohort"] % 12 + 1).astype(str).str.zfill(2)
     found = rates.assign(month=months).set_index(["market", "month", "age"])
     found = found.loc[list(expected[["market", "cohort", "k"]].itertuples(index=False, name=None))]
@@ -152,7 +152,7 @@ def test_both_retention_and_churn_rates_of_every_quarter_equal_the_reference(qua
         (metrics.textbook_retention_rate, "crr"),
         (metrics.churn_rate, "churn_strict"),
     ):
-        found = metric(activity).set_index(["market", "period"]).loc[list(expected.index)]
+        found = metric.frame(activity).set_index(["market", "period"]).loc[list(expected.index)]
         wanted = expected[column].to_numpy()
         assert found[metric.__name__].to_numpy() == pytest.approx(wanted, rel=1e-12, nan_ok=True), column
 
@@ -176,7 +176,7 @@ def crr_rows(counted, shared, method: str) -> pd.DataFrame:
 
 def test_second_purchase_within_so_many_days_equals_the_reference(counted, shared):
     expected = reference(shared, "orI_second_purchase.csv").query("scope != 'ALL'")
-    shares = metrics.returned_share(counted.tables["cut_counts"].query("cut == 'everybody'"))
+    shares = metrics.returned_share.frame(counted.tables["cut_counts"].query("cut == 'everybody'"))
     found = shares.set_index(["market", "horizon_days"])
     for row in expected.itertuples():
         market = counted.source.markets.by_written_name[row.scope]
@@ -202,7 +202,9 @@ def test_a_later_as_of_changes_no_closed_cell(counted, quarter_over):
 def test_of_all_customers_ever_the_share_of_every_quarter_equals_the_reference(quarter_over, shared):
     expected = crr_rows(quarter_over, shared, "base")
     activity = quarter_over.tables["activity_counts"].query("grain == 'quarter'")
-    found = metrics.ever_customers_active_share(activity).set_index(["market", "period"]).loc[list(expected.index)]
+    found = (
+        metrics.ever_customers_active_share.frame(activity).set_index(["market", "period"]).loc[list(expected.index)]
+    )
     assert found["n_ever"].tolist() == expected["S"].tolist()
     assert found["n_active"].tolist() == expected["retained"].tolist()
     wanted = expected["crr_strict"].to_numpy()
@@ -222,14 +224,14 @@ def test_revenue_retention_of_every_quarter_equals_the_reference(quarter_over, s
         metrics.net_revenue_retention: "crr",
         metrics.gross_revenue_retention: "crr_strict",
     }.items():
-        found = metric(bridge).set_index(keys).loc[list(expected.index), metric.__name__]
+        found = metric.frame(bridge).set_index(keys).loc[list(expected.index), metric.__name__]
         assert found.to_numpy() == pytest.approx(expected[wanted].to_numpy(), rel=1e-12, nan_ok=True)
 
 
 def test_second_purchase_of_all_customers_equals_the_reference(counted, shared):
     expected = reference(shared, "orI_second_purchase.csv")
     expected["market"] = codes(counted, expected["scope"])
-    found = metrics.second_order_share(counted.tables["gap_counts"]).set_index(["market", "n_days"])
+    found = metrics.second_order_share.frame(counted.tables["gap_counts"]).set_index(["market", "n_days"])
     for row in expected.itertuples():
         for days in (30, 60, 90, 180):
             cell = found.loc[(row.market, days)]
