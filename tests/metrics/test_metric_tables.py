@@ -10,7 +10,8 @@ from retention_kit.table import Role, Table, as_raw
 
 BASE = pd.DataFrame(
     {
-        "market": "DK", "grain": "quarter", "rule": "window", "period": [8100, 8101], "left_truncated": 0, "complete": 1,
+        "market": "DK", "grain": "quarter", "rule": "window", "period": [8100, 8101], "left_truncated": 0,
+        "complete": 1,
         "n_start": [344, 6], "n_end": [354, 10], "n_new": [56, 4], "n_retained": [210, 3], "n_reactivated": [88, 3],
         "n_lapsed": [134, 3],
     }
