@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from retention_kit.errors import KitError, shown
+from retention_kit.ingest.expressions import literal
 from retention_kit.ingest.findings import Finding, Findings
 from retention_kit.ingest.loading import loaded
-from retention_kit.ingest.profile import Source
-from retention_kit.ingest.read import literal
+from retention_kit.ingest.sources import Source
 from retention_kit.ingest.tables import TABLES, Kind
 from retention_kit.ingest.zones import DAY_US
 from retention_kit.periods import as_of_instant

@@ -18,9 +18,11 @@ from retention_kit.ingest.convert import (
     needs_home,
     per_minor,
 )
+from retention_kit.ingest.expressions import literal, quoted
 from retention_kit.ingest.findings import Finding, Findings, Severity, phrase
-from retention_kit.ingest.profile import Source, TableProfile
-from retention_kit.ingest.read import Raw, literal, quoted, raw
+from retention_kit.ingest.profile import TableProfile
+from retention_kit.ingest.read import Raw, raw
+from retention_kit.ingest.sources import Source
 from retention_kit.ingest.tables import TABLES
 from retention_kit.ingest.zones import DAY_US, local_offsets
 
@@ -92,7 +94,7 @@ def in_an_engine(source: Source) -> KitError:
 def _in_order(source: Source) -> list[str]:
     """Return the tables that have files, those first that others look up."""
     order = [*_ORDER, *(table for table in TABLES if table not in _ORDER)]
-    return [table for table in order if table in source.files]
+    return [table for table in order if table in source.tables]
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,8 @@ def _offered(table: LoadedTable) -> dict[str, str]:
             offered[column.name] = table.declared.columns[column.name]
         elif column.name in table.given.columns:
             offered[column.name] = quoted(column.name)
+        elif column.name == "market" and table.declared.market:
+            offered["market"] = literal(table.declared.market)
         elif column.required and not (column.name == "currency" and table.declared.currency):
             raise missing_column(table.name, column.name, table.given.columns, where=table.source.where)
     return offered
