@@ -15,7 +15,6 @@ from retention_kit.metrics.group import GroupSheet
 from retention_kit.metrics.revenue import EFFECTS
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats, headlines
-from retention_kit.present.findings import finding
 from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.words import asked, beside, left_out_because, units
 
@@ -586,7 +585,7 @@ def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Shown:
     rows : findings of reading, as dictionaries.
     left_out_counts : (n_reasons, 3), the market's, from `counts.left_out_counts`.
     """
-    found = [{N_("Table"): row["table"], N_("Finding"): finding(row)} for row in rows]
+    found = [{N_("Table"): row["table"], N_("Finding"): worded(row["text"])} for row in rows]
     found += [
         {
             "Table": "orders",
