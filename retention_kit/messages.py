@@ -28,7 +28,7 @@ class Message(str):
     def __new__(cls, template: str, plural: str = "", /, **facts: Any) -> Self:
         """Return the message, its text written in English, whole numbers with thousands."""
         chosen = plural if plural and facts["n"] != 1 else template
-        made = super().__new__(cls, chosen.format(**{name: _english(fact) for name, fact in facts.items()}))
+        made = super().__new__(cls, chosen.format(**{name: english(fact) for name, fact in facts.items()}))
         made.template, made.plural, made.facts = template, plural, facts
         return made
 
@@ -58,6 +58,10 @@ class Period(str):
 
 class Verbatim(str):
     """A text of the data, or one that is in the reader's language already: shown as it is."""
+
+
+class Name(str):
+    """A name that is no word of any language, such as that of a column; English puts an article before it."""
 
 
 class Listed(str):
@@ -99,6 +103,9 @@ def places(message: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(message) if name is not None}
 
 
-def _english(fact: Any) -> Any:
+def english(fact: Any) -> Any:
+    """Return a fact as English writes it."""
+    if isinstance(fact, Name):
+        return f"an {fact}" if fact[:1] in tuple("aeio") else f"a {fact}"
     is_count = isinstance(fact, int) and not isinstance(fact, bool)
     return f"{fact:,}" if is_count else fact

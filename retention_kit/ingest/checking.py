@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from retention_kit.errors import KitError, shown
-from retention_kit.ingest.findings import Finding, Findings
+from retention_kit.ingest.expressions import literal
+from retention_kit.ingest.findings import Finding, Findings, finding
 from retention_kit.ingest.loading import loaded
-from retention_kit.ingest.profile import Source
-from retention_kit.ingest.read import literal
+from retention_kit.ingest.sources import Source
 from retention_kit.ingest.tables import TABLES, Kind
 from retention_kit.ingest.zones import DAY_US
 from retention_kit.periods import as_of_instant
@@ -131,8 +131,7 @@ def _no_cancellation(source: Source, tables: Sequence[Checked]) -> tuple[Finding
     of = sum(checked.n_rows for checked in tables if checked.table == "orders" and not checked.n_cancelled)
     if sql is None or not of:
         return ()
-    text = f"none of {of:,} orders is cancelled by cancelled = {shown(sql, most=80)}: is it written as in the file?"
-    return (Finding("orders", "no_cancellation", 0, of, "note", text),)
+    return (finding("orders", "no_cancellation", "note", 0, of, sql=shown(sql, most=80)),)
 
 
 def _around_as_of(
@@ -151,12 +150,10 @@ def _around_as_of(
         f"SELECT count(*) FILTER ({before} <= 0), min({before}) // {DAY_US} FROM orders"
     ).fetchall()[0]
     if n:
-        text = f"{n:,} of {of:,} orders lie after as_of {source.as_of}; they are not counted"
-        return (Finding("orders", "after_as_of", n, of, "note", text),)
+        return (finding("orders", "after_as_of", "note", n, of, as_of=source.as_of),)
     if days <= _MOST_DAYS_BEFORE:
         return ()
-    text = f"the last order is {days:,} days before as_of {source.as_of}: whoever bought until then looks lost"
-    return (Finding("orders", "long_before_as_of", of, of, "note", text),)
+    return (finding("orders", "long_before_as_of", "note", of, of, days=days, as_of=source.as_of),)
 
 
 def _iso(us: int | None) -> str | None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from babel.numbers import get_currency_precision, list_currencies
 
 from retention_kit.config import Market, Markets
+from retention_kit.ingest.expressions import literal
 from retention_kit.ingest.profile import TableProfile
-from retention_kit.ingest.read import literal
 from retention_kit.ingest.tables import TABLES, Column, Kind
 from retention_kit.ingest.zones import DAY_US
 

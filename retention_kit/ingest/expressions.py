@@ -2,13 +2,24 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import ConfigError, shown
 
+if TYPE_CHECKING:
+    import duckdb
+
 _PERMITTED = 'one expression over the file\'s columns, such as "Status = \'Geannuleerd\'" or "Quantity * UnitPrice"'
+
+
+def quoted(name: str) -> str:
+    """Return a name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def refuse_other_than_expressions(expressions: dict[str, str], *, where: str) -> None:
@@ -23,6 +34,8 @@ def refuse_other_than_expressions(expressions: dict[str, str], *, where: str) ->
     """
     if not expressions:
         return
+    import duckdb
+
     with duckdb.connect() as parser:
         bare = _parsed(parser, "1")
         for name, sql in expressions.items():
@@ -31,8 +44,10 @@ def refuse_other_than_expressions(expressions: dict[str, str], *, where: str) ->
                 raise ConfigError(f"{where} cannot make '{shown(name)}'.", found=wrong, to_try=_PERMITTED)
 
 
-def _parsed(parser: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+def _parsed(parser: "duckdb.DuckDBPyConnection", sql: str) -> dict[str, Any]:
     """Return the statement that takes an expression, as the engine parses it."""
+    import duckdb
+
     try:
         rows = parser.execute("SELECT json_serialize_sql(?)", [f"SELECT ({sql})"]).fetchall()
     except duckdb.Error as why:

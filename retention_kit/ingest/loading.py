@@ -18,9 +18,11 @@ from retention_kit.ingest.convert import (
     needs_home,
     per_minor,
 )
-from retention_kit.ingest.findings import Finding, Findings, Severity, phrase
-from retention_kit.ingest.profile import Source, TableProfile
-from retention_kit.ingest.read import Raw, literal, quoted, raw
+from retention_kit.ingest.expressions import literal, quoted
+from retention_kit.ingest.findings import Finding, Findings, Severity, counted_names, finding, markets_told
+from retention_kit.ingest.profile import TableProfile
+from retention_kit.ingest.read import Raw, raw
+from retention_kit.ingest.sources import Source
 from retention_kit.ingest.tables import TABLES
 from retention_kit.ingest.zones import DAY_US, local_offsets
 
@@ -92,7 +94,7 @@ def in_an_engine(source: Source) -> KitError:
 def _in_order(source: Source) -> list[str]:
     """Return the tables that have files, those first that others look up."""
     order = [*_ORDER, *(table for table in TABLES if table not in _ORDER)]
-    return [table for table in order if table in source.files]
+    return [table for table in order if table in source.tables]
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,6 @@ class LoadedTable:
     declared: TableProfile
     given: Raw
     engine: duckdb.DuckDBPyConnection
-
-    def finding(self, reason: str, severity: Severity, n: int, of: int, *, unit: str, more: str = "") -> Finding:
-        """Return a finding with its sentence."""
-        text = f"{n:,} of {of:,} {unit} {phrase(reason, TABLES[self.name])}{more}"
-        return Finding(self.name, reason, n, of, severity, text)
 
     def one(self, sql: str) -> tuple:
         """Return the only row of a query."""
@@ -127,8 +124,8 @@ def _load_table(
     _create_converted(table, how)
     n_left_out = given.n_rows - given.n_unreadable - table.one(f"SELECT count(*) FROM {name}")[0]
     found = [
-        table.finding("unreadable_row", "refused", given.n_unreadable, given.n_rows, unit=unit),
-        table.finding("left_out", "note", n_left_out, given.n_rows, unit=unit),
+        finding(table.name, "unreadable_row", "refused", given.n_unreadable, given.n_rows, unit=unit),
+        finding(table.name, "left_out", "note", n_left_out, given.n_rows, unit=unit),
     ]
     of = given.n_rows - n_left_out
     if table.declared.group_by_order:
@@ -155,6 +152,8 @@ def _offered(table: LoadedTable) -> dict[str, str]:
             offered[column.name] = table.declared.columns[column.name]
         elif column.name in table.given.columns:
             offered[column.name] = quoted(column.name)
+        elif column.name == "market" and table.declared.market:
+            offered["market"] = literal(table.declared.market)
         elif column.required and not (column.name == "currency" and table.declared.currency):
             raise missing_column(table.name, column.name, table.given.columns, where=table.source.where)
     return offered
@@ -330,37 +329,31 @@ def refusals(table: LoadedTable, of: int, *, unit: str) -> tuple[list[Finding], 
     found, errors = [], []
     for reason, n in counted:
         severity: Severity = "refused"
-        more = ""
+        facts = {}
         if reason == "unknown_market":
             names = _unknown_markets(table)
-            more = f": {_markets_told(table, names)}"
+            facts = {"values": names if _are_nameable(table, names) else len(names)}
             severity = "warning" if table.source.unknown_markets == "ignore" else "refused"
-            errors += [_unknown_market_error(table, names)] if severity == "refused" else []
+            errors += [_unknown_market_error(table, names, facts["values"])] if severity == "refused" else []
         elif reason == "no_exchange_rate" and "exchange_rates" not in table.source.tables:
             errors.append(_no_rates_error(table, n))
         elif reason.startswith("rounded_"):
             errors.append(_rounded_error(table, reason, n))
         elif reason == "repeated_customer_id":
             severity = "note"
-        found.append(table.finding(reason, severity, n, of, unit=unit, more=more))
+        found.append(finding(table.name, reason, severity, n, of, unit=unit, **facts))
     return found, errors
 
 
-def _unknown_markets(table: LoadedTable) -> list[tuple[str, int]]:
-    return table.engine.execute(
-        f"SELECT unknown__, count(*) FROM {table.name} WHERE unknown__ IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-    ).fetchall()
-
-
-def _counted(names: Sequence[tuple[str, int]], *, most: int = 12) -> str:
-    told = ", ".join(f"'{shown(name)}' ({n:,})" for name, n in names[:most])
-    return f"{told} and {len(names) - most} more" if len(names) > most else told
+def _unknown_markets(table: LoadedTable) -> list[list]:
+    names = f"SELECT unknown__, count(*) FROM {table.name} WHERE unknown__ IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    return [list(row) for row in table.engine.execute(names).fetchall()]
 
 
 _MOST_NAMED, _MOST_NAMED_IF_RARE = 30, 5
 
 
-def _are_nameable(table: LoadedTable, names: Sequence[tuple[str, int]]) -> bool:
+def _are_nameable(table: LoadedTable, names: Sequence[Sequence]) -> bool:
     """Return whether unknown markets may be told by name: not if they are many, or look like customers."""
     rare = all(n <= 2 for _, n in names)
     if len(names) > (_MOST_NAMED_IF_RARE if rare else _MOST_NAMED):
@@ -371,27 +364,19 @@ def _are_nameable(table: LoadedTable, names: Sequence[tuple[str, int]]) -> bool:
     return not table.one(f"SELECT count(*) FILTER ({same}) FROM {table.name}")[0]
 
 
-def _markets_told(table: LoadedTable, names: Sequence[tuple[str, int]]) -> str:
-    """Return unknown markets with their rows; without their names where these could be customers."""
-    if _are_nameable(table, names):
-        return _counted(names)
-    return f"{len(names):,} values that look like ids, not names of markets; they are not shown"
-
-
-def _unknown_market_error(table: LoadedTable, names: Sequence[tuple[str, int]]) -> KitError:
+def _unknown_market_error(table: LoadedTable, names: Sequence[Sequence], told: list[list] | int) -> KitError:
     declare = f"declare what is missing in {table.source.markets.where}, or leave it out: --unknown-markets ignore"
-    nameable = _are_nameable(table, names)
     look = f"look which column [{table.name}.columns] of {table.source.where} makes the market of"
     return DataError(
         f"{table.name} names a market that is not declared."
         if len(names) == 1
         else f"{table.name} names {len(names):,} markets that are not declared.",
-        found=_markets_told(table, names),
-        to_try="\n".join([*(_alias_advice(table.source.markets, names) if nameable else [look]), declare]),
+        found=markets_told(told),
+        to_try="\n".join([*(_alias_advice(table.source.markets, names) if told is names else [look]), declare]),
     )
 
 
-def _alias_advice(markets: Markets, names: Sequence[tuple[str, int]]) -> list[str]:
+def _alias_advice(markets: Markets, names: Sequence[Sequence]) -> list[str]:
     """Return, for at most three markets, the line that makes unknown names other names of theirs."""
     meant: dict[str, list[str]] = {}
     for name, _ in names:
@@ -412,7 +397,7 @@ def _no_rates_error(table: LoadedTable, n: int) -> KitError:
     ).fetchall()
     return DataError(
         "orders are in several currencies, and there are no exchange rates.",
-        found=_counted(currencies),
+        found=counted_names(currencies),
         to_try="a table exchange_rates with date, currency and rate, for the order's currency and the market's",
     )
 
@@ -435,7 +420,7 @@ def _noted(table: LoadedTable, how: Conversion, of: int, *, unit: str) -> list[F
         f"FROM {table.name} WHERE reason IS NULL"
     )
     return [
-        table.finding(reason, severity, n, of, unit=unit)
+        finding(table.name, reason, severity, n, of, unit=unit)
         for (reason, severity), n in zip(how.noted.items(), counts, strict=True)
     ]
 
@@ -515,7 +500,7 @@ def _afterwards(table: LoadedTable, of: int) -> list[Finding]:
     )
     counts = table.one(f"SELECT {', '.join(f'count(*) FILTER ({sql})' for _, sql in asked.values())} FROM orders")
     return [
-        table.finding(reason, severity, n, of, unit="orders")
+        finding(table.name, reason, severity, n, of, unit="orders")
         for (reason, (severity, _)), n in zip(asked.items(), counts, strict=True)
     ]
 

@@ -1,44 +1,28 @@
-"""A profile says how a foreign export becomes the kit's tables; a source is a profile with its files."""
+"""A profile says how a foreign export becomes the kit's tables: in a TOML file, or in the call."""
 
 import codecs
-import hashlib
-import json
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from glob import glob
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from babel.numbers import list_currencies
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from retention_kit.config import (
-    Markets,
-    Strict,
-    Texts,
-    markets_of,
-    project_root,
-    read_markets,
-    read_toml,
-    time_zones,
-    validated,
-)
-from retention_kit.errors import ConfigError, UsageError, listed, near_miss, shown, unknown_name
+from retention_kit.config import Strict, Texts, read_toml, time_zones, validated
+from retention_kit.errors import ConfigError, near_miss, shown, unknown_name
 from retention_kit.ingest.expressions import refuse_other_than_expressions
 from retention_kit.ingest.findings import ALL_REASONS
 from retention_kit.ingest.tables import TABLES
-
-READABLE = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-"""How names of files end that can be read."""
 
 _NOT_OF_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
 
 
 def _iso(value: Any) -> Any:
-    """Return a date or time of TOML, written without quotes, as its text."""
+    """Return a date or time, as TOML has it without quotes, as its text; midnight without a zone is its date."""
+    if isinstance(value, datetime) and value.tzinfo is None and value == datetime(value.year, value.month, value.day):
+        value = value.date()
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -71,7 +55,7 @@ class TableProfile(Strict):
     date_format : one or several strftime texts; ISO 8601 where not given.
     time_zone : of times without an offset: `UTC`, a zone's name, or `market` for each market's own.
         A date without a clock is a day in that zone, or in the market's where it says `UTC`.
-    currency : of all amounts, where no column says it.
+    currency, market : of all rows, where no column says it.
     where : which rows to take, in SQL over the file's columns.
     group_by_order : the rows are order lines; amounts are added up, the earliest time is the order's.
     columns : the kit's column = an SQL expression over the file's columns; a column that has the kit's
@@ -88,6 +72,7 @@ class TableProfile(Strict):
     date_format: Texts = ()
     time_zone: str | None = None
     currency: str | None = None
+    market: str | None = None
     where: str | None = None
     group_by_order: bool = False
     columns: dict[str, str] = Field(default_factory=dict)
@@ -206,175 +191,17 @@ class Profile(Strict):
         return getattr(self, name) or TableProfile()
 
 
-@dataclass(frozen=True)
-class Source:
-    """A profile with its files and markets: all that reading needs, and nothing read yet.
-
-    Parameters
-    ----------
-    name : what the data are called.
-    where : the file that declares how they are read, for advice in errors.
-    profile, markets : as declared.
-    files : path or glob by table.
-    unknown_markets : `fail` when the data name a market that is not declared, or `ignore` its rows.
-    max_refused : share of a table's rows that may be refused.
-    """
-
-    name: str
-    where: str
-    profile: Profile
-    markets: Markets
-    files: Mapping[str, str]
-    unknown_markets: Literal["fail", "ignore"]
-    max_refused: float
-
-    @property
-    def as_of(self) -> str | None:
-        """Return the first instant not observed, where the profile names one."""
-        return self.profile.as_of
-
-    @property
-    def min_cell(self) -> int:
-        """Return the smallest number of customers that is shown."""
-        return self.profile.min_cell
-
-    @property
-    def refund_policy(self) -> Literal["order", "processed"]:
-        """Return when a refund counts."""
-        return self.profile.refund_policy
-
-    @property
-    def free_orders(self) -> Literal["left_out", "kept"]:
-        """Return whether an order of amount zero is a kept order."""
-        return self.profile.free_orders
-
-    @property
-    def complete_history(self) -> bool:
-        """Return whether the data hold everybody's first order ever."""
-        return self.profile.complete_history
-
-    @property
-    def engine(self) -> str | None:
-        """Return the URL of the engine that holds the tables; None where files hold them."""
-        told = None if self.profile.engine is None else self.profile.engine.get_secret_value()
-        if told is None or not told.startswith("$"):
-            return told
-        if not os.environ.get(told[1:]):
-            raise ConfigError(
-                f"{self.where} takes its engine from the environment variable {told[1:]}, which is not set.",
-                to_try=f"export {told[1:]}=postgresql://user:password@host/database",
-            )
-        return os.environ[told[1:]]
-
-    @property
-    def in_engine(self) -> dict[str, str]:
-        """Return the engine's table by the kit's, where an engine holds them."""
-        named = {table: self.profile.table(table).table for table in TABLES}
-        return {table: name for table, name in named.items() if name is not None}
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """Return which of the kit's tables there are."""
-        return tuple(self.files) or tuple(self.in_engine)
-
-    def paths(self, table: str) -> list[Path]:
-        """Return the files of a table, in order of their names."""
-        return _paths(self.files[table], table=table)
-
-    def fingerprint(self) -> str:
-        """Return a sha256 that changes when the files, the profile or the markets do; reads no data."""
-        files = {
-            table: [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in self.paths(table)]
-            for table in sorted(self.files)
-        }
-        markets = {code: market.model_dump(mode="json") for code, market in self.markets.items()}
-        told = [files, self.profile.model_dump(mode="json"), markets, self.unknown_markets, self.max_refused]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def source(
-    data: str,
-    *,
-    files: Mapping[str, str] | None = None,
-    unknown_markets: Literal["fail", "ignore"] = "fail",
-    max_refused: float | None = None,
-) -> Source:
-    """Return where the tables are and how they are read; reads no data.
-
-    Parameters
-    ----------
-    data : the name of a profile in `data/sources`, the path of a profile, or a folder whose files
-        are named as the tables, `orders.parquet` or `orders.csv`.
-    files : path or glob by table, instead of or beside those of the profile.
-    unknown_markets : `fail` when the data name a market that is not declared, or `ignore` its rows.
-    max_refused : share of a table's rows that may be refused; the profile's where not given.
-
-    Raises
-    ------
-    UsageError, ConfigError : no such profile, folder or file; a profile that says what cannot be.
-    """
-    if unknown_markets not in ("fail", "ignore"):
-        raise unknown_name("way of treating unknown markets", unknown_markets, ["fail", "ignore"])
-    path = _located(data)
-    profile = _folder_profile(path) if path.is_dir() else read_profile(path)
-    named = _named_files(profile, path) | _given_files(files or {})
-    _refuse_two_places(profile, named, where=path.name)
-    if "orders" not in named and profile.engine is None:
-        raise _no_orders(path, named)
-    for table, file in named.items():
-        _paths(file, table=table)
-    return Source(
-        name=path.stem if path.is_file() else path.resolve().name,
-        where=path.name if path.is_file() else f"data/sources/{path.resolve().name}.toml",
-        profile=profile,
-        markets=_markets(profile, path),
-        files=named,
-        unknown_markets=unknown_markets,
-        max_refused=profile.max_refused if max_refused is None else max_refused,
-    )
-
-
-def declared_markets(data: str) -> Markets:
-    """Return the markets that data declare, without asking for their files.
-
-    Parameters
-    ----------
-    data : as of `source`.
-    """
-    path = _located(data)
-    return _markets(_folder_profile(path) if path.is_dir() else read_profile(path), path)
-
-
 def read_profile(path: Path) -> Profile:
     """Return the profile that a TOML file declares; an unknown key is an error that names the near miss."""
-    tables = read_toml(path)
+    return profile_of(read_toml(path), where=path.name)
+
+
+def profile_of(tables: Mapping[str, Any], *, where: str) -> Profile:
+    """Return the profile of parsed TOML."""
     sections = {
-        name: _table_profile(name, tables[name], where=f"{path.name} [{name}]") for name in TABLES if name in tables
+        name: _table_profile(name, tables[name], where=f"{where} [{name}]") for name in TABLES if name in tables
     }
-    return validated(Profile, tables | sections, where=path.name)
-
-
-def _refuse_two_places(profile: Profile, files: Mapping[str, str], *, where: str) -> None:
-    """Refuse tables both in files and in an engine, or in neither: they are counted in one place."""
-    named = [table for table in TABLES if profile.table(table).table is not None]
-    if profile.engine is None:
-        if named:
-            raise ConfigError(
-                f"{where} names tables, and no engine that holds them.",
-                found=listed(named),
-                to_try='engine = "postgresql://…" at its top, or engine = "$NAME" of an environment variable',
-            )
-        return
-    if files:
-        raise ConfigError(
-            f"{where} names an engine and files.",
-            found=listed(files),
-            to_try='table = "schema.name" instead of file: all tables are counted in one place',
-        )
-    if "orders" not in named:
-        raise ConfigError(
-            f"{where} names no table of orders.", found=listed(named), to_try='[orders] table = "schema.name"'
-        )
+    return validated(Profile, {**tables, **sections}, where=where)
 
 
 def _table_profile(table: str, values: Any, *, where: str) -> TableProfile:
@@ -390,128 +217,3 @@ def _table_profile(table: str, values: Any, *, where: str) -> TableProfile:
     asked = profile.columns if profile.where is None else {**profile.columns, "where": profile.where}
     refuse_other_than_expressions(asked, where=where)
     return profile
-
-
-def _located(data: str) -> Path:
-    """Return the profile or folder that `data` names."""
-    if not data.strip():
-        raise UsageError("No data are named.", to_try="a profile in data/sources, such as sample, or a folder")
-    if data.endswith(".toml"):
-        return _from_here_or_project(data)
-    sources = project_root() / "data" / "sources"
-    named = sources / f"{data}.toml"
-    if "/" not in data and named.is_file():
-        return named
-    folder = _from_here_or_project(data)
-    if folder.is_dir():
-        return folder
-    if folder.is_file():
-        raise UsageError(
-            f"'{folder.name}' is neither a profile nor a folder.",
-            found="a file",
-            to_try="the folder it is in, with the file named orders, or a profile and the file beside it",
-        )
-    raise unknown_name("data source or folder", data, sorted(file.stem for file in sources.glob("*.toml")))
-
-
-def _from_here_or_project(path: str) -> Path:
-    """Return a path from the working folder, or else from the project's folder."""
-    here = Path(path).expanduser()
-    if here.is_absolute() or here.exists():
-        return here
-    there = project_root() / here
-    return there if there.exists() else here
-
-
-def _folder_profile(folder: Path) -> Profile:
-    """Return the profile of a folder: the kit's own names, instants in UTC, its own markets if it has them."""
-    plain = TableProfile(time_zone="UTC")
-    return Profile(**dict.fromkeys(TABLES, plain))
-
-
-def _named_files(profile: Profile, path: Path) -> dict[str, str]:
-    if path.is_dir():
-        found = {table: _file_named(table, path) for table in TABLES}
-        return {table: str(file) for table, file in found.items() if file is not None}
-    return {
-        table: str(path.parent / declared.file)
-        for table in TABLES
-        if (declared := getattr(profile, table)) is not None and declared.file is not None
-    }
-
-
-def _file_named(table: str, folder: Path) -> Path | None:
-    """Return the file, or folder of files, that holds a table; None where there is none."""
-    found = [path for path in [folder / table, *(folder / f"{table}{ending}" for ending in READABLE)] if path.exists()]
-    if len(found) > 1:
-        raise UsageError(
-            f"The folder '{folder.name}' holds {table} twice.",
-            found=listed(path.name for path in found),
-            to_try="keep one of them",
-        )
-    return found[0] if found else None
-
-
-def _given_files(files: Mapping[str, str]) -> dict[str, str]:
-    for table in files:
-        if table not in TABLES:
-            raise unknown_name("table", table, TABLES)
-        if not str(files[table]).strip():
-            raise UsageError(f"No file of {table} is named.", to_try=f"{table}=path/to/{table}.parquet")
-    return {table: str(_from_here_or_project(str(file))) for table, file in files.items()}
-
-
-def _no_orders(path: Path, named: Mapping[str, str]) -> UsageError:
-    if path.is_dir():
-        there = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
-        return UsageError(
-            f"The folder '{path.resolve().name}' holds no orders.",
-            found=listed(there),
-            to_try="a file orders.parquet or orders.csv in it, or a profile that says which file it is",
-        )
-    return UsageError(
-        f"{path.name} names no file of orders.",
-        found=listed(named),
-        to_try="give the file on the command line: --file path/to/orders.parquet",
-    )
-
-
-def _paths(file: str, *, table: str) -> list[Path]:
-    path = Path(file)
-    if path.is_dir():
-        found = sorted(inside for inside in path.iterdir() if _is_a_part(inside))
-    elif path.exists():
-        found = [path]
-    else:
-        found = sorted(Path(inside) for inside in glob(file))
-    if not found:
-        near = near_miss(path.name, [other.name for other in _siblings(path)])
-        raise UsageError(
-            f"There is no file '{path.name}' of {table}.",
-            found=listed(other.name for other in _siblings(path)),
-            to_try=f"'{near}'" if near else "check the path",
-        )
-    return found
-
-
-def _is_a_part(path: Path) -> bool:
-    return path.name.endswith(READABLE) and not path.name.startswith(".")
-
-
-def _siblings(path: Path) -> list[Path]:
-    folder = path if path.is_dir() else path.parent
-    return sorted(inside for inside in folder.iterdir() if inside.is_file()) if folder.is_dir() else []
-
-
-def _markets(profile: Profile, path: Path) -> Markets:
-    if not isinstance(profile.markets, str):
-        return markets_of(profile.markets, where=path.name)
-    beside = (path if path.is_dir() else path.parent) / profile.markets
-    named = beside if beside.is_file() else project_root() / "data" / profile.markets
-    if path.is_file() and named.resolve() == path.resolve():
-        raise ConfigError(
-            f"{path.name} names itself as the file of its markets.",
-            found=f'markets = "{profile.markets}"',
-            to_try='markets = "markets.toml", or the markets themselves as [markets.NL], …',
-        )
-    return read_markets(named)

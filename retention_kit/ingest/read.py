@@ -1,4 +1,4 @@
-"""Files become columns as they are written: Parquet by its own types, text as text, nothing guessed."""
+"""Files and tables in memory become columns as they are: by their own types, text as text, nothing guessed."""
 
 import codecs
 import csv
@@ -11,11 +11,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from retention_kit.errors import DataError, KitError, listed, shown, unopened
-from retention_kit.ingest.profile import Source, TableProfile
+from retention_kit.ingest.expressions import literal
+from retention_kit.ingest.profile import TableProfile
+from retention_kit.ingest.sources import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CHUNK = 1 << 22
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -34,14 +40,18 @@ class Raw:
 
 @contextmanager
 def raw(source: Source, table: str, connection: duckdb.DuckDBPyConnection) -> Iterator[Raw]:
-    """Offer the files of a table as a view with their own columns and `file_row_number`, for a while.
+    """Offer a table's files, or the table in memory, as a view of its columns and `file_row_number`, for a while.
 
     Raises
     ------
     DataError : a file that is empty, damaged, not in the declared encoding, or has a header that cannot be.
     """
-    view, paths = f"raw_{table}", source.paths(table)
-    declared = source.profile.table(table)
+    view = f"raw_{table}"
+    if table in source.frames:
+        yield _offer_frame(source.frames[table], view, connection)
+        connection.unregister(view)
+        return
+    paths, declared = source.paths(table), source.profile.table(table)
     for path in paths:
         _check_readable(path, declared, table, where=source.where)
     if all(path.name.endswith((".parquet", ".pq")) for path in paths):
@@ -69,14 +79,14 @@ def _check_readable(path: Path, declared: TableProfile, table: str, *, where: st
         raise _wrong_encoding(path, declared.encoding, where=where)
 
 
-def quoted(name: str) -> str:
-    """Return a name as an identifier of SQL."""
-    return '"' + name.replace('"', '""') + '"'
+def _offer_frame(frame: "pa.Table", view: str, connection: duckdb.DuckDBPyConnection) -> Raw:
+    import numpy as np
+    import pyarrow as pa
 
-
-def literal(text: str) -> str:
-    """Return a text as a literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
+    columns = tuple(name for name in frame.column_names if name != "file_row_number")
+    rows = pa.array(np.arange(frame.num_rows))
+    connection.register(view, frame.select(columns).append_column("file_row_number", rows))
+    return Raw(view, columns, frame.num_rows, 0)
 
 
 def _n_rows(view: str, connection: duckdb.DuckDBPyConnection) -> int:

@@ -21,7 +21,7 @@ from babel.numbers import format_decimal
 
 from retention_kit.config import GROUP_NAME
 from retention_kit.errors import UsageError
-from retention_kit.messages import N_, Listed, Message, Number, Period, Verbatim
+from retention_kit.messages import N_, Listed, Message, Name, Number, Period, Verbatim, english
 from retention_kit.writing import write_whole
 
 __all__ = [
@@ -235,6 +235,8 @@ def _fact(fact: object) -> object:
         return period(fact)
     if isinstance(fact, Listed):
         return _(", ").join(map(worded, fact.parts))
+    if isinstance(fact, Name) and current().catalog == ENGLISH:
+        return english(fact)
     if isinstance(fact, str):
         return worded(fact) if isinstance(fact, Message) else fact
     if isinstance(fact, Number):

@@ -13,7 +13,6 @@ from retention_kit.metrics.revenue import EFFECTS
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats, headlines
 from retention_kit.present.blocks import Block, stacked
-from retention_kit.present.findings import finding
 from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.markup import number
 from retention_kit.present.words import asked, beside, left_out_because, units
@@ -538,7 +537,7 @@ def data_quality(rows: Sequence[dict], left_out_counts: pd.DataFrame) -> Table:
     rows : findings of reading, as dictionaries.
     left_out_counts : (n_reasons, 3), the market's, from `counts.left_out_counts`.
     """
-    told = [(row["table"], Verbatim(finding(row))) for row in rows]
+    told = [(row["table"], row["text"]) for row in rows]
     told += [("orders", Verbatim(sentence)) for sentence in _left_out(left_out_counts)]
     nothing = (_("all"), N_("nothing was refused, and every order counts"))
     return Table(

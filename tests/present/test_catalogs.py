@@ -7,11 +7,10 @@ import re
 import pytest
 from babel import Locale
 
-from retention_kit.ingest.findings import ALL_REASONS, phrase
+from retention_kit.ingest.findings import ALL_REASONS, Findings, finding, reasons
 from retention_kit.ingest.tables import TABLES
 from retention_kit.messages import Message, Number, both, first_of, places
 from retention_kit.present import catalogs, languages, prose
-from retention_kit.present.findings import finding
 from retention_kit.present.languages import worded
 
 LANGUAGES = catalogs.languages()
@@ -151,25 +150,33 @@ def test_of_terms_that_overlap_the_longest_is_meant():
 
 @pytest.mark.parametrize("reason", sorted(ALL_REASONS))
 def test_every_finding_has_a_sentence_of_its_own(reason):
-    table = next(name for name, columns in TABLES.items() if _gives(reason, columns))
-    english = f"1,204 of 33,104 {table.replace('_', ' ')} {phrase(reason, TABLES[table])}"
-    row = {"table": table, "reason": reason, "n": 1204, "of": 33104, "text": f"{english}: XX 7"}
-    assert finding(row) == f"{english}: XX 7"
+    table = next(name for name, columns in TABLES.items() if reason in reasons(columns))
+    found = finding(table, reason, "note", 1204, 33104, values=3)
     asked = []
     with languages.speaking("en"):
+        assert worded(found.text) == found.text
         languages.current()._translations.gettext = lambda text: asked.append(text) or text
         try:
-            finding(row)
+            worded(found.text)
         finally:
             del languages.current()._translations.gettext
-    assert row["text"] not in asked  # it is said by a sentence with places, not as a text of its own
+    assert found.text not in asked  # it is said by a sentence with places, not as a text of its own
+    assert found.text.startswith("1,204 of 33,104 ")
+    (again,) = Findings.from_dicts(json.loads(json.dumps(Findings((found,)).to_dicts()))).rows
+    assert again.text == found.text
 
 
-def _gives(reason, columns) -> bool:
-    try:
-        return bool(phrase(reason, columns))
-    except KeyError:
-        return False
+def test_a_finding_is_told_in_the_readers_language_with_the_bare_name_of_its_column():
+    found = finding("orders", "no_customer_id", "refused", 1204, 33104).text
+    with languages.speaking("da-DK"):
+        told = worded(found)
+    assert "1.204" in told
+    assert "customer_id" in told
+    assert told != found
+    article = finding("orders", "large_amount", "refused", 1, 2).text
+    assert "an amount" in article
+    with languages.speaking("da-DK"):
+        assert "an amount" not in worded(article)
 
 
 def test_notes_are_told_one_after_another_and_the_first_by_itself():

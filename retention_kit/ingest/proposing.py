@@ -15,8 +15,8 @@ from pathlib import Path
 import duckdb
 
 from retention_kit.errors import DataError, UsageError, listed, shown, unopened
-from retention_kit.ingest.profile import READABLE
-from retention_kit.ingest.read import literal
+from retention_kit.ingest.expressions import literal
+from retention_kit.ingest.sources import READABLE
 from retention_kit.ingest.tables import TABLES, Column, Kind
 
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 2000
