@@ -6,6 +6,7 @@ A period that is not over at `as_of` has no rate: it is absent here.
 
 import pandas as pd
 
+from retention_kit.messages import N_
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns
 from retention_kit.metrics.registry import metric
 from retention_kit.metrics.rows import where
@@ -17,7 +18,7 @@ def _closed(activity_counts: pd.DataFrame) -> pd.DataFrame:
     return activity_counts[activity_counts["complete"] == 1].reset_index(drop=True)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: R / S")
+@metric(unit="share of customers", range=(0, 1), source="by definition: R / S", label=N_("Customer retention rate"))
 def customer_retention_rate(activity_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of the customers active at the start of a period who are active at its end: R / S.
 
@@ -34,7 +35,7 @@ def customer_retention_rate(activity_counts: pd.DataFrame, *, conf_level: float 
     return share_columns(closed, "customer_retention_rate", count="n_retained", n="n_start", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: L / S = 1 − CRR")
+@metric(unit="share of customers", range=(0, 1), source="by definition: L / S = 1 − CRR", label=N_("Churn rate"))
 def churn_rate(activity_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of the customers active at the start of a period who are not active at its end: L / S.
 
@@ -51,7 +52,7 @@ def churn_rate(activity_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL)
     return share_columns(closed, "churn_rate", count="n_lapsed", n="n_start", conf_level=conf_level)
 
 
-@metric(unit="ratio of customers", range=(0, None), source="textbook: (E − N) / S")
+@metric(unit="ratio of customers", range=(0, None), source="textbook: (E − N) / S", label=N_("Textbook retention rate"))
 def textbook_retention_rate(activity_counts: pd.DataFrame) -> pd.DataFrame:
     """Customers at the end who are not new, over customers at the start: (E − N) / S.
 
@@ -70,7 +71,7 @@ def textbook_retention_rate(activity_counts: pd.DataFrame) -> pd.DataFrame:
     return closed[_KEYS].assign(textbook_retention_rate=ratio)
 
 
-@metric(unit="ratio of customers", range=(None, 1), source="textbook: (S − E) / S")
+@metric(unit="ratio of customers", range=(None, 1), source="textbook: (S − E) / S", label=N_("Textbook churn rate"))
 def textbook_churn_rate(activity_counts: pd.DataFrame) -> pd.DataFrame:
     """Customers by which the base shrank, over customers at the start: (S − E) / S.
 
@@ -89,7 +90,12 @@ def textbook_churn_rate(activity_counts: pd.DataFrame) -> pd.DataFrame:
     return closed[_KEYS].assign(textbook_churn_rate=ratio)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: active, and not new / all ever acquired before")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: active, and not new / all ever acquired before",
+    label=N_("Active of all customers ever"),
+)
 def ever_customers_active_share(activity_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of all customers ever acquired before a period who order in it: nobody is ever let go.
 
@@ -111,7 +117,12 @@ def ever_customers_active_share(activity_counts: pd.DataFrame, *, conf_level: fl
     return share_columns(closed, "ever_customers_active_share", count="n_active", n="n_ever", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: R / S, by windows of other lengths")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: R / S, by windows of other lengths",
+    label=N_("Retention rate by activity window"),
+)
 def retention_by_window(window_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Customer retention rate of the last closed period, by the length of the activity window: how much it decides.
 
@@ -133,7 +144,12 @@ def retention_by_window(window_counts: pd.DataFrame, *, conf_level: float = CONF
     )
 
 
-@metric(unit="customers gained per customer lost", range=(0, None), source="by definition: (N + X) / L")
+@metric(
+    unit="customers gained per customer lost",
+    range=(0, None),
+    source="by definition: (N + X) / L",
+    label=N_("Quick ratio"),
+)
 def growth_accounting(activity_counts: pd.DataFrame) -> pd.DataFrame:
     """Customers at the start, new, reactivated, lapsed and at the end of a period; quick ratio (N + X) / L.
 

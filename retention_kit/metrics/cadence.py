@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from retention_kit.messages import N_
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns
 from retention_kit.metrics.registry import metric
 from retention_kit.metrics.rows import where
@@ -34,7 +35,12 @@ def _returned(gaps: pd.DataFrame, days: Sequence[int], *, conf_level: float) -> 
     return pd.DataFrame({"n": int(curve["n_at_risk"].iloc[0]), "n_days": days, **at})
 
 
-@metric(unit="share of customers", range=(0, 1), source="Kaplan & Meier 1958: 1 − S(t) of the first gap")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="Kaplan & Meier 1958: 1 − S(t) of the first gap",
+    label=N_("Second order"),
+)
 def second_order_share(
     gap_counts: pd.DataFrame, *, days: Sequence[int] = (30, 60, 90, 180), conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:
@@ -59,7 +65,12 @@ def second_order_share(
     return _gathered(rows, "second_order_share", ["market", "n_days", "n"])
 
 
-@metric(unit="share of customers", range=(0, 1), source="Kaplan & Meier 1958: 1 − S(horizon) of the n-th gap")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="Kaplan & Meier 1958: 1 − S(horizon) of the n-th gap",
+    label=N_("Next order"),
+)
 def next_order_share(
     gap_counts: pd.DataFrame, *, within_days: int = HORIZON_DAYS, conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:
@@ -91,7 +102,12 @@ def _gathered(rows: list[pd.DataFrame], name: str, keys: list[str]) -> pd.DataFr
     return pd.concat(rows, ignore_index=True).rename(columns={"share": name})[columns]
 
 
-@metric(unit="days", range=(0, None), source="by definition: quantiles of the Kaplan–Meier curve of gaps that close")
+@metric(
+    unit="days",
+    range=(0, None),
+    source="by definition: quantiles of the Kaplan–Meier curve of gaps that close",
+    label=N_("Days between orders"),
+)
 def days_between_orders(
     gap_counts: pd.DataFrame, *, quantiles: Sequence[float] = (0.25, 0.5, 0.75, 0.9), within_days: int = HORIZON_DAYS
 ) -> pd.DataFrame:
@@ -121,7 +137,10 @@ def days_between_orders(
 
 
 @metric(
-    unit="days", range=(1, None), source="by definition: 90 % of the gaps that close within a year, open gaps censored"
+    unit="days",
+    range=(1, None),
+    source="by definition: 90 % of the gaps that close within a year, open gaps censored",
+    label=N_("Activity window by its own gaps"),
 )
 def activity_window(
     gap_counts: pd.DataFrame,
@@ -162,7 +181,12 @@ def _closed_within(curve: pd.DataFrame, within_days: int) -> tuple[int, float]:
     return horizon, float(1 - survival_at(curve, [horizon])[0])
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: by days since the last order day")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: by days since the last order day",
+    label=N_("Customers by silence"),
+)
 def silent_share(
     gap_counts: pd.DataFrame, *, activity_window_days: int, conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:

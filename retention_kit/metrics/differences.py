@@ -5,11 +5,17 @@ import pandas as pd
 from scipy.stats import chi2, norm
 
 from retention_kit.errors import MetricError, unknown_name
+from retention_kit.messages import N_
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns, wilson
 from retention_kit.metrics.registry import metric
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: second order day within the horizon")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: second order day within the horizon",
+    label=N_("Second order within the horizon"),
+)
 def returned_share(cut_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of customers with a second order day within a horizon of the first, of those observed that long.
 

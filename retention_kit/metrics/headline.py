@@ -12,29 +12,41 @@ from retention_kit.metrics.registry import METRICS
 from retention_kit.metrics.rows import where
 from retention_kit.periods import date_of
 
-LABELS = {
+ORDER = (
+    "customers",
+    "orders",
+    "revenue",
+    "active_customers",
+    "customer_retention_rate",
+    "textbook_retention_rate",
+    "churn_rate",
+    "textbook_churn_rate",
+    "repeat_customer_rate_by_days",
+    "repeat_customer_rate",
+    "net_revenue_retention",
+    "gross_revenue_retention",
+    "activity_window",
+    "purchase_frequency",
+    "purchase_frequency_per_year",
+    "average_order_value",
+    "revenue_per_customer",
+    "purchase_frequency_per_period",
+    "customer_lifespan",
+    "clv_simple",
+    "cltv",
+)
+"""The headlines, in the order a reader meets them."""
+_PLAIN_LABELS = {
     "customers": N_("Customers"),
     "orders": N_("Orders"),
     "revenue": N_("Net revenue"),
     "active_customers": N_("Active customers"),
-    "customer_retention_rate": N_("Customer retention rate"),
-    "textbook_retention_rate": N_("Textbook retention rate"),
-    "churn_rate": N_("Churn rate"),
-    "textbook_churn_rate": N_("Textbook churn rate"),
-    "repeat_customer_rate_by_days": N_("Repeat customer rate"),
-    "repeat_customer_rate": N_("Repeat customer rate, by orders"),
-    "net_revenue_retention": N_("Net revenue retention"),
-    "gross_revenue_retention": N_("Gross revenue retention"),
-    "activity_window": N_("Activity window by its own gaps"),
-    "purchase_frequency": N_("Purchase frequency"),
     "purchase_frequency_per_year": N_("Purchase frequency per year"),
-    "average_order_value": N_("Average order value"),
     "revenue_per_customer": N_("Net revenue per customer so far"),
     "purchase_frequency_per_period": N_("Orders per active customer and period"),
     "customer_lifespan": N_("Customer lifespan"),
-    "clv_simple": N_("Customer lifetime value (simple)"),
-    "cltv": N_("Lifetime value less acquisition cost"),
 }
+"""Names of numbers that no metric makes."""
 PLAIN_DEFINITIONS = {
     "customers": N_("Customers with at least one kept order."),
     "orders": N_("Kept orders: not cancelled, not fully refunded, with a positive amount."),
@@ -84,12 +96,17 @@ class Headline:
         return replace(self, **numbers, hidden=True, note=Message("hidden: fewer than {n} customers", n=min_cell))
 
 
+def label_of(name: str) -> str:
+    """Return a headline's name for a reader."""
+    return METRICS[name].label if name in METRICS else _PLAIN_LABELS[name]
+
+
 def headline(name: str, number: float | None, **facts: Any) -> Headline:
     """Return the headline of a name; absent where the number is None or NaN."""
     definition = METRICS[name].definition if name in METRICS else PLAIN_DEFINITIONS[name]
     absent = number is None or pd.isna(number)
     return Headline(
-        id=name, label=LABELS[name], value=None if absent else float(number), definition=definition, **facts
+        id=name, label=label_of(name), value=None if absent else float(number), definition=definition, **facts
     )
 
 

@@ -9,8 +9,8 @@ from retention_kit.config import Market
 from retention_kit.messages import N_, Message, both
 from retention_kit.metrics import base, cadence, orders
 from retention_kit.metrics.headline import (
-    LABELS,
     LEAST_FOR_MONEY,
+    ORDER,
     Headline,
     headline,
     money_interval,
@@ -56,7 +56,7 @@ def headlines(
         found += _of_kept_revenue(tables["retained_revenue_counts"], as_of=as_of, grain=base_grain)
         found += worth_headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
     by_id = {headline.id: headline.unless_small(min_cell) for headline in found}
-    return [by_id[name] for name in LABELS if name in by_id]
+    return [by_id[name] for name in ORDER if name in by_id]
 
 
 def _of_orders(tables: Mapping[str, pd.DataFrame], *, market: Market, as_of: str) -> Iterator[Headline]:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from retention_kit.messages import N_
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns
 from retention_kit.metrics.registry import metric
 
@@ -12,7 +13,12 @@ def _closed(order_counts: pd.DataFrame) -> pd.DataFrame:
     return order_counts[order_counts["complete"] == 1].reset_index(drop=True)
 
 
-@metric(unit="currency per order", range=(0, None), source="by definition: net revenue / kept orders")
+@metric(
+    unit="currency per order",
+    range=(0, None),
+    source="by definition: net revenue / kept orders",
+    label=N_("Average order value"),
+)
 def average_order_value(order_counts: pd.DataFrame, *, minor_per_unit: int) -> pd.DataFrame:
     """Net revenue of kept orders over kept orders, in units of the market's currency.
 
@@ -31,7 +37,12 @@ def average_order_value(order_counts: pd.DataFrame, *, minor_per_unit: int) -> p
     return closed[[*_KEYS, "n_orders"]].assign(average_order_value=value)
 
 
-@metric(unit="orders per customer in the period", range=(1, None), source="by definition: kept orders / customers")
+@metric(
+    unit="orders per customer in the period",
+    range=(1, None),
+    source="by definition: kept orders / customers",
+    label=N_("Purchase frequency"),
+)
 def purchase_frequency(order_counts: pd.DataFrame) -> pd.DataFrame:
     """Kept orders over customers with at least one, in a stated length of time.
 
@@ -53,7 +64,12 @@ def purchase_frequency(order_counts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: ≥ 2 kept orders / ≥ 1")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: ≥ 2 kept orders / ≥ 1",
+    label=N_("Repeat customer rate, by orders"),
+)
 def repeat_customer_rate(order_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of the customers of a period who placed two or more kept orders in it.
 
@@ -72,7 +88,12 @@ def repeat_customer_rate(order_counts: pd.DataFrame, *, conf_level: float = CONF
     )
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: ≥ 2 order days / ≥ 1")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: ≥ 2 order days / ≥ 1",
+    label=N_("Repeat customer rate"),
+)
 def repeat_customer_rate_by_days(order_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of the customers of a period with kept orders on two or more days of it: the default for behaviour.
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from retention_kit.errors import MetricError
+from retention_kit.messages import N_
 from retention_kit.metrics.intervals import CONF_LEVEL, share_columns
 from retention_kit.metrics.registry import metric
 from retention_kit.metrics.rows import where
@@ -55,7 +56,12 @@ def _returned_by(cohort_counts: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(n_returned=cells.groupby(_COHORT)["n_first_return"].cumsum())
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: active at the age / cohort size")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: active at the age / cohort size",
+    label=N_("Came back at the age"),
+)
 def classic_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of a cohort with a kept order exactly at each age, in whole periods since the cohort's; 1 at age 0.
 
@@ -72,7 +78,12 @@ def classic_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_L
     return share_columns(cells, "classic_retention", count="n_active", n="n", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: Σ active / Σ size over complete cohorts")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: Σ active / Σ size over complete cohorts",
+    label=N_("Came back at the age"),
+)
 def pooled_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of customers with a kept order at each age, over all cohorts that have reached it.
 
@@ -90,7 +101,12 @@ def pooled_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_LE
     return _pooled(_sized(cohort_counts), "pooled_retention", count="n_active", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: last active at the age or later / cohort size")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: last active at the age or later / cohort size",
+    label=N_("Came back at the age or later"),
+)
 def unbounded_retention(
     last_seen_counts: pd.DataFrame, *, cohort_counts: pd.DataFrame, conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:
@@ -113,7 +129,12 @@ def unbounded_retention(
     return share_columns(cells, "unbounded_retention", count="n_at_or_later", n="n", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: Σ at the age or later / Σ size")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: Σ at the age or later / Σ size",
+    label=N_("Came back at the age or later"),
+)
 def pooled_unbounded_retention(
     last_seen_counts: pd.DataFrame, *, cohort_counts: pd.DataFrame, conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:
@@ -133,7 +154,12 @@ def pooled_unbounded_retention(
     return _pooled(cells, "pooled_unbounded_retention", count="n_at_or_later", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: active at an age from 1 to this / cohort size")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: active at an age from 1 to this / cohort size",
+    label=N_("Came back by the age"),
+)
 def cumulative_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of a cohort with a kept order at any age from 1 to each age; 0 at age 0, and it never falls.
 
@@ -150,7 +176,12 @@ def cumulative_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CON
     return share_columns(cells, "cumulative_retention", count="n_returned", n="n", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: Σ active at an age from 1 to this / Σ size")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: Σ active at an age from 1 to this / Σ size",
+    label=N_("Came back by the age"),
+)
 def pooled_cumulative_retention(cohort_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of customers with a kept order at any age from 1 to each age, over all cohorts that have reached it.
 
@@ -167,7 +198,12 @@ def pooled_cumulative_retention(cohort_counts: pd.DataFrame, *, conf_level: floa
     return _pooled(cells, "pooled_cumulative_retention", count="n_returned", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: ordered on days a to b / observed past b")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: ordered on days a to b / observed past b",
+    label=N_("Ordered in the stretch of days"),
+)
 def bracket_retention(
     return_counts: pd.DataFrame,
     *,
@@ -198,7 +234,12 @@ def bracket_retention(
     return share_columns(table, "bracket_retention", count="n_returned", n="n_observed", conf_level=conf_level)
 
 
-@metric(unit="share of customers", range=(0, 1), source="by definition: ordered on day d or later / observed past d")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="by definition: ordered on day d or later / observed past d",
+    label=N_("Ordered on the day or later"),
+)
 def retention_from_day(
     return_counts: pd.DataFrame, *, days: Sequence[int] = (30, 60, 90, 180), conf_level: float = CONF_LEVEL
 ) -> pd.DataFrame:
@@ -249,7 +290,12 @@ def _bracket(return_counts: pd.DataFrame, first: int, last: int, *, observed_fro
     return table
 
 
-@metric(unit="ratio of revenue", range=(None, None), source="by definition: revenue at the age / revenue at age 0")
+@metric(
+    unit="ratio of revenue",
+    range=(None, None),
+    source="by definition: revenue at the age / revenue at age 0",
+    label=N_("Revenue over that at age 0"),
+)
 def cohort_revenue_retention(cohort_counts: pd.DataFrame) -> pd.DataFrame:
     """Net revenue of a cohort at each age over its net revenue at age 0, in the market's currency.
 
@@ -268,7 +314,12 @@ def cohort_revenue_retention(cohort_counts: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(cohort_revenue_retention=_ratio(cells))
 
 
-@metric(unit="ratio of revenue", range=(None, None), source="by definition: Σ revenue at the age / Σ revenue at age 0")
+@metric(
+    unit="ratio of revenue",
+    range=(None, None),
+    source="by definition: Σ revenue at the age / Σ revenue at age 0",
+    label=N_("Revenue over that at age 0"),
+)
 def pooled_revenue_retention(cohort_counts: pd.DataFrame) -> pd.DataFrame:
     """Net revenue at each age over that at age 0, over all cohorts that have reached it, in the market's currency.
 

@@ -7,6 +7,7 @@ came back after a pause is in neither retention rate; the textbook's has it.
 import numpy as np
 import pandas as pd
 
+from retention_kit.messages import N_
 from retention_kit.metrics.intervals import CONF_LEVEL, LEAST_FOR_MONEY, in_buckets, redrawn, studentised_interval
 from retention_kit.metrics.registry import metric
 
@@ -23,6 +24,7 @@ def _closed(revenue_counts: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     unit="ratio of revenue",
     range=(0, None),
     source="by definition: (opening + expansion − contraction − lapsed) / opening",
+    label=N_("Net revenue retention"),
 )
 def net_revenue_retention(revenue_counts: pd.DataFrame) -> pd.DataFrame:
     """Net revenue of this period from the customers of the period before, over their net revenue then: NRR.
@@ -44,7 +46,12 @@ def net_revenue_retention(revenue_counts: pd.DataFrame) -> pd.DataFrame:
     return table.assign(net_revenue_retention=kept / opening)
 
 
-@metric(unit="ratio of revenue", range=(None, 1), source="by definition: Σ min(now, then) / Σ then")
+@metric(
+    unit="ratio of revenue",
+    range=(None, 1),
+    source="by definition: Σ min(now, then) / Σ then",
+    label=N_("Gross revenue retention"),
+)
 def gross_revenue_retention(revenue_counts: pd.DataFrame) -> pd.DataFrame:
     """Lesser of revenue now and then, customer by customer, over the net revenue then: GRR, which no growth can hide.
 
@@ -62,7 +69,12 @@ def gross_revenue_retention(revenue_counts: pd.DataFrame) -> pd.DataFrame:
     return table.assign(gross_revenue_retention=least / opening)
 
 
-@metric(unit="ratio of revenue", range=(None, None), source="textbook: (closing − new) / opening")
+@metric(
+    unit="ratio of revenue",
+    range=(None, None),
+    source="textbook: (closing − new) / opening",
+    label=N_("Textbook revenue retention"),
+)
 def textbook_revenue_retention(revenue_counts: pd.DataFrame) -> pd.DataFrame:
     """Net revenue of this period from all but new customers, over the net revenue of the period before.
 
@@ -108,7 +120,10 @@ def revenue_retention_intervals(
 
 
 @metric(
-    unit="currency", range=(None, None), source="logarithmic mean: Ang 2004, LMDI-I; the effects add up to the change"
+    unit="currency",
+    range=(None, None),
+    source="logarithmic mean: Ang 2004, LMDI-I; the effects add up to the change",
+    label=N_("Change of net revenue"),
 )
 def revenue_change(order_counts: pd.DataFrame, *, minor_per_unit: int, periods_back: int) -> pd.DataFrame:
     """Change of net revenue against an earlier period, and how much of it is customers, frequency and order value.

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import chi2, norm
 
 from retention_kit.errors import MetricError
+from retention_kit.messages import N_
 from retention_kit.metrics.intervals import CONF_LEVEL
 from retention_kit.metrics.registry import metric
 
@@ -90,7 +91,12 @@ def survival_at(curve: pd.DataFrame, durations: Sequence[float], *, column: str 
     return np.where(at < 0, 1.0, curve[column].to_numpy()[np.maximum(at, 0)])
 
 
-@metric(unit="share of customers", range=(0, 1), source="Kaplan & Meier 1958; log-log Greenwood intervals")
+@metric(
+    unit="share of customers",
+    range=(0, 1),
+    source="Kaplan & Meier 1958; log-log Greenwood intervals",
+    label=N_("Still customers"),
+)
 def survival(lifetime_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Share of customers who stay longer than each duration, those still here counted as such; it never rises.
 
@@ -113,7 +119,10 @@ def survival(lifetime_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -
 
 
 @metric(
-    unit="share of those still here per day", range=(0, 1), source="by definition: ended on the day / at risk of it"
+    unit="share of those still here per day",
+    range=(0, 1),
+    source="by definition: ended on the day / at risk of it",
+    label=N_("Leaving, per day"),
 )
 def hazard(lifetime_counts: pd.DataFrame, *, each_days: int = 30) -> pd.DataFrame:
     """Share of those still here who leave, per day, over each stretch of days: when leaving is most likely.
@@ -140,7 +149,12 @@ def hazard(lifetime_counts: pd.DataFrame, *, each_days: int = 30) -> pd.DataFram
     return pd.DataFrame(rows, columns=[*_KEYS, "first_day", "n_ended", "n_days", "hazard"])
 
 
-@metric(unit="days", range=(0, None), source="Brookmeyer & Crowley 1982: first duration with survival at most 1/2")
+@metric(
+    unit="days",
+    range=(0, None),
+    source="Brookmeyer & Crowley 1982: first duration with survival at most 1/2",
+    label=N_("Median lifetime"),
+)
 def median_lifetime(lifetime_counts: pd.DataFrame, *, conf_level: float = CONF_LEVEL) -> pd.DataFrame:
     """Shortest duration after which at most half of the customers are still here; NaN while more than half are.
 
@@ -171,6 +185,7 @@ def survival_quantile(curve: pd.DataFrame, share: float, *, column: str = "survi
     unit="days",
     range=(0, None),
     source="area under the survival curve; Greenwood's variance (Klein & Moeschberger 4.5)",
+    label=N_("Mean lifetime, restricted"),
 )
 def restricted_mean_lifetime(
     lifetime_counts: pd.DataFrame, *, within_days: int = 365, conf_level: float = CONF_LEVEL

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from retention_kit.config import Lifespan
 from retention_kit.errors import MetricError
+from retention_kit.messages import N_
 from retention_kit.metrics.registry import metric
 
 _PER_YEAR = {"week": 365.25 / 7, "month": 12.0, "quarter": 4.0, "year": 1.0}
@@ -41,7 +42,12 @@ def lifespan_in(lifespan: Lifespan, *, unit: str) -> Lifespan:
     return Lifespan(value=lifespan.value / _PER_YEAR[lifespan.unit] * _PER_YEAR[unit], unit=unit)
 
 
-@metric(unit="currency per customer", range=(0, None), source="by definition: AOV × frequency × lifespan × margin")
+@metric(
+    unit="currency per customer",
+    range=(0, None),
+    source="by definition: AOV × frequency × lifespan × margin",
+    label=N_("Customer lifetime value (simple)"),
+)
 def clv_simple(
     average_order_value: float, *, frequency: Frequency, lifespan: Lifespan, gross_margin: float | None = None
 ) -> float:
@@ -71,7 +77,12 @@ def clv_simple(
     return revenue * (1 if gross_margin is None else gross_margin)
 
 
-@metric(unit="currency per customer", range=(None, None), source="by definition: CLV (simple) − acquisition cost")
+@metric(
+    unit="currency per customer",
+    range=(None, None),
+    source="by definition: CLV (simple) − acquisition cost",
+    label=N_("Lifetime value less acquisition cost"),
+)
 def cltv(clv_simple: float, *, acquisition_cost: float) -> float:
     """Customer lifetime value less what it cost to win the customer, in units of currency.
 

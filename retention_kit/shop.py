@@ -1,0 +1,524 @@
+"""The public way in: open a shop, choose a market, ask; every answer is a `Table`.
+
+A shop counts what is asked for, when it is asked for, and keeps it; a changed window, day or segment is another shop of
+the same data. Rows of customers stay in the engine.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import pandas as pd
+
+from retention_kit import counts, ingest
+from retention_kit.config import Market as MarketFacts
+from retention_kit.config import Markets
+from retention_kit.errors import MetricError, UsageError, near_miss, unknown_name
+from retention_kit.ingest import Source
+from retention_kit.messages import N_
+from retention_kit.metrics import METRICS, Metric
+from retention_kit.periods import GRAINS, as_of_instant
+from retention_kit.table import Column, Role, Table, as_raw, interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from retention_kit.metrics import Sheet
+
+_KINDS = ("classic", "unbounded", "cumulative", "revenue")
+"""Kinds of cohort retention: active exactly at an age, at it or later, at any age from 1 to it, and what is spent."""
+_COHORT_METRICS = {
+    "classic": ("classic_retention", "pooled_retention"),
+    "unbounded": ("unbounded_retention", "pooled_unbounded_retention"),
+    "cumulative": ("cumulative_retention", "pooled_cumulative_retention"),
+    "revenue": ("cohort_revenue_retention", "pooled_revenue_retention"),
+}
+_RULES = ("window", "period", "contract")
+
+
+def open(
+    data: Any = "sample",
+    *,
+    as_of: Any = None,
+    files: Mapping[str, str] | None = None,
+    market: str | None = None,
+    currency: str | None = None,
+    time_zone: str | None = None,
+    markets: Any = None,
+    **declared: Any,
+) -> "Shop":
+    """Open a company's orders, and the tables beside them, to be asked; nothing is read yet.
+
+    Parameters
+    ----------
+    data : the name or path of a profile, a folder of tables, a file of orders, the URL of an engine; or the orders in
+        memory (pandas, Polars, Arrow, DuckDB, or any library that hands over Arrow), or several tables by name.
+    as_of : first day not observed, a date or its text; the profile's where it names one. It is never guessed.
+    files : path or glob by table, for a profile that names none.
+    market, currency, time_zone : of all rows where no column says it: "SE", "SEK", "Europe/Stockholm".
+    markets : all markets, as `markets.toml` has them, where there is no project.
+    declared : what a profile may say besides: `columns={"customer_id": "client"}`, `min_cell`, `refund_policy`, …
+
+    Raises
+    ------
+    UsageError : no such data, no `as_of`, a setting that cannot be.
+    """
+    source = ingest.source(
+        data, files=files, market=market, currency=currency, time_zone=time_zone, markets=markets, **declared
+    )
+    return Shop(source, _day(as_of if as_of is not None else source.as_of, source=source))
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A company's data as of one day; frozen: another day, window or segment is another shop of the same data.
+
+    Attributes
+    ----------
+    source : where the data are and how they are read.
+    as_of : first day not observed.
+    """
+
+    source: Source = field(repr=False)
+    as_of: str
+    _kept: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"Shop '{self.source.name}', observed before {self.as_of}"
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """Return the codes of the markets with at least one kept order."""
+        return self._counted(()).markets
+
+    @property
+    def findings(self) -> Table:
+        """Return what was refused or noticed in the data."""
+        rows = [(row.table, row.n, row.of, row.severity, row.text) for row in self._counted(()).findings.rows]
+        return Table(
+            pd.DataFrame(rows, columns=["table", "n", "of", "severity", "text"], dtype=object),
+            [
+                Column("table", N_("Table"), Role.KEY),
+                Column("n", N_("Rows"), Role.COUNT),
+                Column("of", N_("Of"), Role.COUNT),
+                Column("text", N_("Finding"), Role.WORDS),
+            ],
+            name="findings",
+            title=N_("What was found in the data"),
+            nothing=N_("nothing was refused, and every order counts"),
+        )
+
+    def market(self, code: str) -> "Market":
+        """Return one market; `ALL` for the group, in which a customer of two markets counts once.
+
+        Raises
+        ------
+        UsageError : no such market (names the near miss).
+        DataError : it has no kept order before `as_of`.
+        """
+        return Market(self, self._counted(()).of(code).market)
+
+    def __getitem__(self, code: str) -> "Market":
+        """Return one market."""
+        return self.market(code)
+
+    def at(self, as_of: Any) -> Self:
+        """Return the shop as of another day."""
+        return replace(self, as_of=_day(as_of, source=self.source), _kept={})
+
+    def window(self, days: int) -> Self:
+        """Return the shop with another activity window, in days, in every market."""
+        if not isinstance(days, int) or not 1 <= days <= 3660:
+            raise UsageError(f"An activity window of {days!r} is none.", to_try="a whole number of days, such as 60")
+        markets = {
+            code: market.model_copy(update={"activity_window_days": days})
+            for code, market in self.source.markets.items()
+        }
+        source = replace(self.source, markets=Markets(markets, where=self.source.markets.where))
+        return replace(self, source=source, _kept={})
+
+    def counts(self, name: str, *, grain: str | None = None) -> pd.DataFrame:
+        """Return a counts table of all markets: whole numbers, in which small groups are not protected.
+
+        Parameters
+        ----------
+        name : such as `cohort_counts`; `retention-kit sql NAME` says how it is counted.
+        grain : of a table by periods; months and quarters where not given.
+
+        Raises
+        ------
+        UsageError : no such table, or no such grain (names the near miss).
+        """
+        _known(name, counts.COUNTS_TABLES + counts.FURTHER_TABLES, "counts table")
+        table = self._counted(() if grain is None else (grain,)).tables[name]
+        return as_raw(table.copy(), name, as_of=self.as_of, min_cell=self.source.min_cell)
+
+    def compare(self, metric: str | Metric = "customer_retention_rate", *, grain: str = "quarter") -> Table:
+        """Return a share of every market against all others together, corrected for all comparisons.
+
+        Parameters
+        ----------
+        metric : a metric that is a share of customers.
+        grain : length of its periods; the last closed one is compared.
+        """
+        return _compared({code: self.market(code) for code in self.markets}, metric, grain=grain)
+
+    def _counted(self, grains: Iterable[str]) -> "counts.Counted":
+        """Return the counts by these grains, months and quarters where none is asked for."""
+        asked = tuple(dict.fromkeys(_known(grain, GRAINS, "grain") for grain in grains)) or ("month", "quarter")
+        if asked not in self._kept:
+            wider = next((kept for kept in self._kept if set(asked) <= set(kept)), None)
+            self._kept[asked] = (
+                self._kept[wider] if wider else counts.counted(self.source, as_of=self.as_of, grains=asked)
+            )
+        return self._kept[asked]
+
+
+@dataclass(frozen=True)
+class Market:
+    """One market of a shop, or one segment of it: asked, it answers with tables.
+
+    Attributes
+    ----------
+    shop : the shop it is of.
+    facts : what is declared of it: name, currency, time zone, activity window.
+    """
+
+    shop: Shop = field(repr=False)
+    facts: MarketFacts = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"{self.facts.name} ({self.code}), observed before {self.shop.as_of}"
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse a name that is none, with the near miss."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        near = near_miss(name, [known for known in dir(type(self)) if not known.startswith("_")])
+        raise AttributeError(f"A market has no '{name}'." + (f" Did you mean '{near}'?" if near else ""))
+
+    @property
+    def code(self) -> str:
+        """Return its code."""
+        return self.facts.code
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        return self.facts.name
+
+    @property
+    def currency(self) -> str:
+        """Return its currency."""
+        return self.facts.currency
+
+    def counts(self, name: str, *, grain: str | None = None) -> pd.DataFrame:
+        """Return a counts table of the market; parameters and errors as of `Shop.counts`."""
+        _known(name, counts.COUNTS_TABLES + counts.FURTHER_TABLES, "counts table")
+        table = self.shop._counted(() if grain is None else (grain,)).of(self.code).tables[name]
+        if grain is not None and "grain" in table:
+            table = table[table["grain"].isin([grain, "history", "last_year"])]
+        return as_raw(table.reset_index(drop=True), name, **self._known_facts())
+
+    def cohorts(self, grain: str = "month", *, kind: str = "classic") -> Table:
+        """Return the cohort table: of each cohort and age the share that came back; `plot()` is its heat map.
+
+        Parameters
+        ----------
+        grain : length of its periods.
+        kind : `classic`, active exactly at the age; `unbounded`, at it or later; `cumulative`, at any age from 1 to
+            it; `revenue`, what the cohort spends over what it spent at age 0.
+        """
+        name, _pooled = _COHORT_METRICS[_known(kind, _KINDS, "kind of retention")]
+        return self._cohort_table(name, grain, drawn="cohort_heatmap", value="classic_retention")
+
+    def retention(self, grain: str = "month", *, kind: str = "classic") -> Table:
+        """Return the share of customers who come back at each age, over all cohorts that have reached it.
+
+        Parameters as of `cohorts`; `plot()` is the retention curve.
+        """
+        _cells, name = _COHORT_METRICS[_known(kind, _KINDS, "kind of retention")]
+        return self._cohort_table(name, grain, drawn="retention_curve", value="pooled_retention")
+
+    def retention_rate(self, grain: str = "quarter", *, rule: str = "window") -> Table:
+        """Return the customer retention rate of each closed period, R / S; `plot()` is its trend.
+
+        Parameters
+        ----------
+        grain : length of the periods over which customers are retained or lost.
+        rule : who is active: `window`, an order in the activity window; `period`, an order in the period;
+            `contract`, a subscription that runs.
+        """
+        return self._of_the_base("customer_retention_rate", grain, rule=rule)
+
+    def churn_rate(self, grain: str = "quarter", *, rule: str = "window") -> Table:
+        """Return the churn rate of each closed period, L / S; parameters as of `retention_rate`."""
+        return self._of_the_base("churn_rate", grain, rule=rule)
+
+    def base(self, grain: str = "quarter", *, rule: str = "window") -> Table:
+        """Return where the active base came from and where it went; parameters as of `retention_rate`."""
+        return self._of_the_base("growth_accounting", grain, rule=rule)
+
+    def returned(self, by: str = "everybody", *, within: int = 90) -> Table:
+        """Return the share of customers with a second order day within so many days of the first.
+
+        Parameters
+        ----------
+        by : a cut of the counts: `payment_method`, `acquisition_channel`, `first_contact`, …; `everybody` for none.
+        within : 30, 60, 90 or 180 days; only customers observed that long are counted.
+        """
+        table = self.counts("cut_counts")
+        _known(by, sorted(table["cut"].unique()), "cut")
+        if within not in set(table["horizon_days"]):
+            raise UsageError(f"Second orders are not counted within {within} days.", to_try="30, 60, 90 or 180")
+        rows = table[(table["cut"] == by) & (table["horizon_days"] == within)]
+        made = METRICS["returned_share"](rows)
+        return replace(made, drawn=self._drawn("returned_by", made, cut=by, horizon_days=within))
+
+    def survival(self) -> Table:
+        """Return the share of customers who stay longer than each duration (Kaplan & Meier); `plot()` is the curve."""
+        lives = self.counts("lifetime_counts")
+        made = METRICS["survival"](lives[lives["kind"] == "orders"])
+        every = made.frame[made.frame["duration_days"] % 30 == 0] if len(made) > 60 else made.frame
+        n = int(lives[["n_ended", "n_running"]].sum().sum())
+        return replace(made, drawn=self._drawn("survival_curve", every.assign(n=n)))
+
+    def orders(self, grain: str = "month") -> Table:
+        """Return how many customers ordered how often and for how much in each closed period."""
+        rows = self.counts("order_counts", grain=grain).query("grain == @grain")
+        made = METRICS["purchase_frequency"](rows)
+        value = METRICS["average_order_value"].frame(rows, minor_per_unit=self.facts.minor_per_unit)
+        frame = made.frame.assign(average_order_value=value["average_order_value"], n_orders=value["n_orders"])
+        money = Column("average_order_value", N_("Average order value"), Role.MONEY, currency=self.currency)
+        return replace(made, frame=frame, columns=[*made.columns, Column("n_orders", N_("Orders"), Role.COUNT), money])
+
+    def headlines(self, grain: str = "month", *, base_grain: str = "quarter") -> Table:
+        """Return the market's first numbers, each with its definition, interval, n and window."""
+        from retention_kit.present.tables import definition_ledger
+
+        return definition_ledger(self.sheet(grain, base_grain=base_grain))
+
+    def value(self) -> Table:
+        """Return what a customer is worth: order value, frequency, revenue so far, lifetime value."""
+        table = self.headlines()
+        named = ("average_order_value", "purchase_frequency_per_year", "revenue_per_customer", "clv_simple", "cltv")
+        return replace(
+            table,
+            frame=table.frame[table.frame["id"].isin(named)],
+            name="value",
+            title=N_("What a customer is worth"),
+            twin="",
+            notes=(),
+        )
+
+    def sheet(self, grain: str = "month", *, base_grain: str = "quarter") -> "Sheet":
+        """Return the market's sheet: all that its report shows, protected together."""
+        from retention_kit.metrics import market_sheet
+
+        here = self.shop._counted(dict.fromkeys((grain, base_grain))).of(self.code)
+        return market_sheet(
+            here.tables,
+            market=self.facts,
+            as_of=self.shop.as_of,
+            grain=grain,
+            base_grain=base_grain,
+            min_cell=self.shop.source.min_cell,
+            refund_policy=self.shop.source.refund_policy,
+        )
+
+    def compare(
+        self, other: "Market", metric: str | Metric = "customer_retention_rate", *, grain: str = "quarter"
+    ) -> Table:
+        """Return a share of this market beside that of another, the difference with its interval (Newcombe).
+
+        Parameters
+        ----------
+        metric : a metric that is a share of customers.
+        grain : length of its periods; the last closed one that both have is compared.
+        """
+        return _compared({self._called(): self, other._called(): other}, metric, grain=grain)
+
+    def log_rank(self, other: "Market") -> Table:
+        """Return whether customers of two markets or segments stay equally long (log-rank test, Mantel 1966)."""
+        return _log_rank({self._called(): self, other._called(): other})
+
+    def _called(self) -> str:
+        return self.name
+
+    def _known_facts(self) -> dict[str, Any]:
+        return {"as_of": self.shop.as_of, "min_cell": self.shop.source.min_cell, "currency": self.currency}
+
+    def _cohort_table(self, name: str, grain: str, *, drawn: str, value: str) -> Table:
+        metric = METRICS[name]
+        cells = self.counts("cohort_counts", grain=grain)
+        if metric.takes == "last_seen_counts":
+            made = metric(self.counts("last_seen_counts", grain=grain), cohort_counts=cells)
+        else:
+            made = metric(cells)
+        frame = made.frame.rename(columns={name: value})
+        return replace(made, drawn=self._drawn(drawn, replace(made, frame=frame, columns=()), grain=grain))
+
+    def _of_the_base(self, name: str, grain: str, *, rule: str) -> Table:
+        _known(rule, _RULES, "activity rule")
+        rows = self.counts("activity_counts", grain=grain)
+        rows = rows[rows["rule"] == rule]
+        made = METRICS[name](rows)
+        if name != "customer_retention_rate":
+            return made
+        beside = METRICS["textbook_retention_rate"].frame(rows)["textbook_retention_rate"]
+        drawn = replace(made, frame=made.frame.assign(textbook_retention_rate=beside.to_numpy()), columns=())
+        return replace(made, drawn=self._drawn("retention_trend", drawn, rule=rule))
+
+    def _drawn(self, name: str, shown: Table | pd.DataFrame, **asked: Any) -> "Callable[..., Figure]":
+        return partial(_draw, name, shown, market=self.facts, **asked)
+
+
+def _draw(name: str, shown: Table | pd.DataFrame, *, ax: "Axes | None" = None, **asked: Any) -> "Figure":
+    """Return a figure of the kit's, in its house style."""
+    from retention_kit.present import figures
+
+    figures.house_style()
+    return getattr(figures, name)(shown, ax=ax, **asked)
+
+
+def _compared(asked: Mapping[str, Market], metric: str | Metric, *, grain: str) -> Table:
+    """Return a share of several markets or segments: each beside the others, with the difference of two."""
+    from retention_kit.metrics import difference_of_shares
+    from retention_kit.metrics.group import compared_shares
+
+    filed = _share(metric)
+    rows = [_last_share(filed, market, grain=grain) | {"market": called} for called, market in asked.items()]
+    frame = pd.DataFrame(rows)
+    least = max(next(iter(asked.values())).shop.source.min_cell, 1)
+    told = frame[frame["n"] >= least]
+    columns = [
+        Column("market", N_("Market"), Role.KEY),
+        Column("share", filed.label, Role.SHARE, unit=filed.unit),
+        interval(N_("95% interval"), Role.SHARE),
+        Column("n", N_("n"), Role.N),
+    ]
+    facts = {
+        "name": f"compared-{filed.name.replace('_', '-')}",
+        "title": filed.definition,
+        "definition": filed.definition,
+        "source": filed.takes,
+        "window": grain,
+        "as_of": next(iter(asked.values())).shop.as_of,
+    }
+    if len(told) == 2:
+        one, other = told.itertuples()
+        ends = difference_of_shares(one.count_, one.n, other.count_, other.n)
+        frame = told.assign(**dict(zip(("difference", "difference_lower", "difference_upper"), ends, strict=True)))
+        frame.loc[frame.index[1], ["difference", "difference_lower", "difference_upper"]] = None
+        columns += [
+            Column("difference", N_("Difference, points"), Role.POINTS),
+            interval(N_("its interval"), Role.POINTS, of="difference"),
+        ]
+        return Table(frame, columns, **facts)
+    if len(told) < 2:
+        raise MetricError(
+            "Shares are compared where at least two groups have enough customers.",
+            found=f"{len(told)} of {len(frame)} with {least} or more",
+        )
+    named = told.rename(columns={"count_": "count"}).assign(metric=filed.name)
+    all_others = compared_shares(named[["market", "metric", "count", "n"]])
+    columns += [
+        Column("difference", N_("Difference from all others, points"), Role.POINTS),
+        interval(N_("its interval"), Role.POINTS, of="difference"),
+        Column("p_holm", N_("p, Holm"), Role.P),
+    ]
+    return Table(all_others, columns, **facts)
+
+
+def _share(metric: str | Metric) -> Metric:
+    """Return a metric that is a share of customers.
+
+    Raises
+    ------
+    UsageError : there is no such metric, or it is no share.
+    """
+    if isinstance(metric, str):
+        metric = METRICS[_known(metric, METRICS, "metric")]
+    if not metric.unit.startswith("share of customers"):
+        shares = [one.name for one in METRICS.values() if one.unit.startswith("share of customers")]
+        raise UsageError(
+            f"'{metric.name}' is no share of customers.", found=metric.unit, to_try=", ".join(sorted(shares))
+        )
+    return metric
+
+
+def _last_share(metric: Metric, market: Market, *, grain: str) -> dict[str, Any]:
+    """Return count, n, share and interval of a market's last closed period."""
+    table = market.counts(metric.takes, grain=grain)
+    for column, value in (("grain", grain), ("rule", "window"), ("cut", "everybody"), ("horizon_days", 90)):
+        if column in table:
+            table = table[table[column] == value]
+    rows = metric.frame(table)
+    by_age = rows[rows["age"] == 1] if "age" in rows else rows
+    if by_age.empty:
+        raise MetricError(f"{market.name} has no closed {grain} of which '{metric.name}' could be told.")
+    last = by_age.iloc[-1]
+    n, count = _divided(rows, metric)
+    ends = {end: last[end] for end in ("lower", "upper")}
+    return {"count_": int(last[count]), "n": int(last[n]), "share": float(last[metric.name]), **ends}
+
+
+def _divided(rows: pd.DataFrame, metric: Metric) -> tuple[str, str]:
+    """Return the columns that a share divides: n, and the count of it, which stand before the share."""
+    at = list(rows).index(metric.name)
+    numbers = [name for name in list(rows)[:at] if name.startswith("n_") or name == "n"]
+    numbers = [name for name in numbers if name != "n_cohorts"]
+    return numbers[-2], numbers[-1]
+
+
+def _log_rank(asked: Mapping[str, Market]) -> Table:
+    from retention_kit.metrics import log_rank
+
+    lives = [
+        market.counts("lifetime_counts").query("kind == 'orders'").assign(group=name) for name, market in asked.items()
+    ]
+    rows = pd.concat([one.drop(columns="market") for one in lives], ignore_index=True)
+    statistic, freedom, p = log_rank(
+        rows, group="group", duration="duration_days", n_ended="n_ended", n_running="n_running"
+    )
+    frame = pd.DataFrame({"groups": [" v. ".join(asked)], "statistic": [statistic], "freedom": [freedom], "p": [p]})
+    return Table(
+        frame,
+        [
+            Column("groups", N_("Groups"), Role.KEY),
+            Column("statistic", N_("Log-rank χ²"), Role.NUMBER),
+            Column("freedom", N_("Degrees of freedom"), Role.COUNT),
+            Column("p", N_("p"), Role.P),
+        ],
+        name="log-rank",
+        title=N_("Do customers of these groups stay equally long?"),
+        source="lifetime_counts",
+    )
+
+
+def _known(name: str, known: Iterable[str], what: str) -> str:
+    names = list(known)
+    if name not in names:
+        raise unknown_name(what, str(name), names)
+    return name
+
+
+def _day(as_of: Any, *, source: Source) -> str:
+    """Return a day, date or instant as its text.
+
+    Raises
+    ------
+    UsageError : none is given, and the profile names none; or it is neither.
+    """
+    if as_of is None or as_of == "":
+        raise UsageError(
+            f"The data '{source.name}' name no as_of, and none is given.",
+            to_try='as_of="2026-01-01", the first day that is not observed',
+        )
+    text = as_of if isinstance(as_of, str) else as_of.isoformat()
+    text = text.removesuffix("T00:00:00")
+    as_of_instant(text, zone=UTC)
+    return text
