@@ -72,7 +72,7 @@ def open(
     return Shop(source, _day(as_of if as_of is not None else source.as_of, source=source))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shop:
     """A company's data as of one day; frozen: another day, window or segment is another shop of the same data.
 
@@ -177,6 +177,16 @@ class Shop:
         return self._kept[asked]
 
 
+def _refuse_change(self: Shop, name: str, value: Any) -> None:
+    del self, value
+    raise AttributeError(
+        f"A shop's {name} does not change. Try: shop.at(day), shop.window(days) or rk.open(…) for another shop."
+    )
+
+
+Shop.__setattr__ = _refuse_change  # type: ignore[method-assign]  # a frozen dataclass has words of its own
+
+
 @dataclass(frozen=True)
 class Market:
     """One market of a shop, or one segment of it: asked, it answers with tables.
@@ -233,7 +243,7 @@ class Market:
             it; `revenue`, what the cohort spends over what it spent at age 0.
         """
         name, _pooled = _COHORT_METRICS[_known(kind, _KINDS, "kind of retention")]
-        return self._cohort_table(name, grain, drawn="cohort_heatmap", value="classic_retention")
+        return self._cohort_table(name, grain, drawn="cohort_heatmap", value="classic_retention", kind=kind)
 
     def retention(self, grain: str = "month", *, kind: str = "classic") -> Table:
         """Return the share of customers who come back at each age, over all cohorts that have reached it.
@@ -241,7 +251,7 @@ class Market:
         Parameters as of `cohorts`; `plot()` is the retention curve.
         """
         _cells, name = _COHORT_METRICS[_known(kind, _KINDS, "kind of retention")]
-        return self._cohort_table(name, grain, drawn="retention_curve", value="pooled_retention")
+        return self._cohort_table(name, grain, drawn="retention_curve", value="pooled_retention", kind=kind)
 
     def retention_rate(self, grain: str = "quarter", *, rule: str = "window") -> Table:
         """Return the customer retention rate of each closed period, R / S; `plot()` is its trend.
@@ -351,7 +361,7 @@ class Market:
     def _known_facts(self) -> dict[str, Any]:
         return {"as_of": self.shop.as_of, "min_cell": self.shop.source.min_cell, "currency": self.currency}
 
-    def _cohort_table(self, name: str, grain: str, *, drawn: str, value: str) -> Table:
+    def _cohort_table(self, name: str, grain: str, *, drawn: str, value: str, kind: str) -> Table:
         metric = METRICS[name]
         cells = self.counts("cohort_counts", grain=grain)
         if metric.takes == "last_seen_counts":
@@ -359,7 +369,7 @@ class Market:
         else:
             made = metric(cells)
         frame = made.frame.rename(columns={name: value})
-        return replace(made, drawn=self._drawn(drawn, replace(made, frame=frame, columns=()), grain=grain))
+        return replace(made, drawn=self._drawn(drawn, replace(made, frame=frame, columns=()), grain=grain, kind=kind))
 
     def _of_the_base(self, name: str, grain: str, *, rule: str) -> Table:
         _known(rule, _RULES, "activity rule")

@@ -81,6 +81,19 @@ _CUT_TITLES = {
     "support": N_("Second order within {days} days, by answer to the first question"),
     "loyalty": N_("Second order within {days} days, by loyalty membership"),
 }
+_CURVES = {
+    "classic": N_("Customers who order at each age, all complete cohorts, 95% interval"),
+    "unbounded": N_("Customers who order at each age or later, all complete cohorts, 95% interval"),
+    "cumulative": N_("Customers who have ordered again by each age, all complete cohorts, 95% interval"),
+    "revenue": N_("Net revenue at each age over that at age 0, all complete cohorts"),
+}
+_HEAT_MAPS = {
+    "classic": N_("Share of each cohort that ordered again at each age"),
+    "unbounded": N_("Share of each cohort that ordered at each age or later"),
+    "cumulative": N_("Share of each cohort that has ordered again by each age"),
+    "revenue": N_("Net revenue of each cohort at each age, over that at age 0"),
+}
+"""Titles by kind of retention."""
 _SHARE = FuncFormatter(lambda share, _at: formats.percent(share, digits=0))
 _COUNT = FuncFormatter(lambda value, _at: formats.count(value))
 
@@ -202,6 +215,7 @@ def cohort_heatmap(
     *,
     market: Market,
     grain: str,
+    kind: str = "classic",
     cohorts: int = 12,
     ages: int = 12,
     ax: Axes | None = None,
@@ -212,6 +226,7 @@ def cohort_heatmap(
     ----------
     cohort_retention : the sheet's table of that name.
     grain : length of its periods.
+    kind : of retention: `classic`, `unbounded`, `cumulative`, `revenue`.
     cohorts, ages : the last cohorts and first ages shown.
     ax : where it is drawn; a figure of its own where not given.
     """
@@ -222,7 +237,7 @@ def cohort_heatmap(
     grid = rows.pivot(index="cohort", columns="age", values="classic_retention").reindex(
         index=[cohort for cohort in shown_cohorts if cohort in set(rows["cohort"])]
     )
-    title = _("Share of each cohort that ordered again at each age")
+    title = _(_HEAT_MAPS[kind])
     if not grid.notna().any(axis=None):
         return _nothing(title, market=market, ax=ax)
     figure, axes = panels(ax=ax, height=0.8 + 0.32 * max(len(grid), 2))
@@ -239,11 +254,17 @@ def cohort_heatmap(
     known = [_("* holds customers of before the data begin")] if cut_off & set(grid.index) else []
     axes.set(xlabel=formats.enumerated([age_axis(grain), *known]), ylabel="")
     axes.set_title(title)
-    return _told(figure, _heatmap_text(grid, sizes, market=market))
+    return _told(figure, _heatmap_text(grid, sizes, market=market, title="" if kind == "classic" else title))
 
 
 def retention_curve(
-    pooled_retention: Table | pd.DataFrame, *, market: Market, grain: str, ages: int = 18, ax: Axes | None = None
+    pooled_retention: Table | pd.DataFrame,
+    *,
+    market: Market,
+    grain: str,
+    kind: str = "classic",
+    ages: int = 18,
+    ax: Axes | None = None,
 ) -> Figure:
     """Return the share of customers active at each age, over all complete cohorts, with its interval.
 
@@ -251,15 +272,17 @@ def retention_curve(
     ----------
     pooled_retention : the sheet's table of that name.
     grain : length of its periods.
+    kind : of retention: `classic`, `unbounded`, `cumulative`, `revenue`.
     ages : the first ages shown, without age 0, which is everybody.
     ax : where it is drawn; a figure of its own where not given.
     """
     pooled_retention = rows_of(pooled_retention)
     rows = pooled_retention[pooled_retention["age"].between(1, ages) & ~pooled_retention["hidden"]]
-    title = _("Customers who order at each age, all complete cohorts, 95% interval")
+    title = _(_CURVES[kind])
     if rows.empty:
         return _nothing(title, market=market, ax=ax)
     figure, axes = panels(ax=ax)
+    rows = rows if "lower" in rows else rows.assign(lower=rows["pooled_retention"], upper=rows["pooled_retention"])
     axes.fill_between(rows["age"], rows["lower"], rows["upper"], alpha=0.25, linewidth=0)
     axes.plot(rows["age"], rows["pooled_retention"], marker="o", markersize=4, linewidth=2)
     if len(rows) > 1:
@@ -274,8 +297,11 @@ def retention_curve(
     told = formats.enumerated(
         point_told(age_told(row.age), row.pooled_retention, row, n=row.n) for row in rows.itertuples()
     )
-    sentence = _("Pooled classic retention of {market}: {told}.")
-    return _told(figure, sentence.format(market=place(market.name), told=told))
+    if kind == "classic":
+        sentence = _("Pooled classic retention of {market}: {told}.").format(market=place(market.name), told=told)
+    else:
+        sentence = _("{market}. {title}: {told}.").format(market=place(market.name), title=title, told=told)
+    return _told(figure, sentence)
 
 
 def orders_trend(orders: pd.DataFrame, *, market: Market, last: int = 18) -> Figure:
@@ -668,7 +694,7 @@ def _told(figure: Figure, text: str) -> Figure:
     return figure
 
 
-def _heatmap_text(grid: pd.DataFrame, sizes: pd.Series, *, market: Market) -> str:
+def _heatmap_text(grid: pd.DataFrame, sizes: pd.Series, *, market: Market, title: str) -> str:
     told = formats.enumerated(
         _("{cohort} (n {n}): {numbers}").format(
             cohort=formats.period(cohort),
@@ -677,5 +703,7 @@ def _heatmap_text(grid: pd.DataFrame, sizes: pd.Series, *, market: Market) -> st
         )
         for cohort, row in grid.iterrows()
     )
+    if title:
+        return _("{market}. {title}: {told}.").format(market=place(market.name), title=title, told=told)
     sentence = _("Share of each cohort of {market} that ordered at ages 1, 2, 3, …: {told}.")
     return sentence.format(market=place(market.name), told=told)

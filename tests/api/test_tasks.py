@@ -1,0 +1,124 @@
+"""What an analyst asks in her first hour, each in three lines at the most, of the sample and of a frame of her own."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure, SubFigure
+
+import retention_kit as rk
+
+
+@pytest.fixture(params=["sample", "own"])
+def market(request, denmark, own) -> rk.Market:
+    return denmark if request.param == "sample" else own
+
+
+def test_the_cohort_table_is_a_frame(market):
+    frame = market.cohorts(grain="month").to_frame()
+    assert {"cohort", "age", "n", "n_active", "classic_retention", "lower", "upper"} <= set(frame)
+    assert frame.loc[frame["age"] == 0, "classic_retention"].dropna().eq(1).all()
+    assert frame["cohort"].iloc[0].count("-") == 1
+
+
+def test_the_heat_map_is_one_call(market):
+    assert isinstance(market.cohorts().plot(), Figure)
+
+
+def test_the_retention_curve_is_drawn_on_axes_of_one_s_own(market):
+    axes = Figure().subplots()
+    figure = market.retention(grain="month").plot(ax=axes)
+    assert isinstance(figure, Figure | SubFigure)
+    assert axes.get_title(loc="left")
+
+
+def test_every_kind_of_retention_has_cohorts_and_a_curve(market):
+    for kind in ("classic", "unbounded", "cumulative", "revenue"):
+        assert len(market.cohorts(kind=kind)) > len(market.retention(kind=kind)) > 0
+        assert isinstance(market.retention(kind=kind).plot(), Figure)
+
+
+def test_two_markets_are_compared_with_an_interval(denmark, shop):
+    frame = denmark.compare(shop["DE"]).to_frame()
+    one, other = frame["share"]
+    difference, lower, upper = frame.loc[0, ["difference", "difference_lower", "difference_upper"]]
+    assert difference == pytest.approx(one - other)
+    assert lower < difference < upper
+
+
+def test_all_markets_are_compared_with_all_others(shop):
+    frame = shop.compare("returned_share").to_frame()
+    assert sorted(frame["market"]) == sorted(shop.markets)
+    assert frame["p_holm"].between(0, 1).all()
+
+
+def test_another_activity_window_is_another_base(shop):
+    narrow, wide = (shop.window(days).market("DK").retention_rate().to_frame() for days in (30, 180))
+    assert narrow["n_start"].iloc[-1] < wide["n_start"].iloc[-1]
+
+
+def test_weekly_cohorts_are_one_word(market):
+    assert market.cohorts(grain="week").to_frame()["cohort"].iloc[0][4:6] == "-W"
+
+
+def test_the_share_who_came_back_is_cut_by_the_first_payment_method(denmark):
+    table = denmark.returned("payment_method", within=90)
+    assert {"card", "PayPal", "MobilePay"} <= set(table.to_frame()["value"])
+    assert isinstance(table.plot(), Figure)
+
+
+def test_survival_has_a_curve_and_two_markets_a_log_rank_test(denmark, shop):
+    assert denmark.survival().to_frame()["survival"].dropna().is_monotonic_decreasing
+    assert isinstance(denmark.survival().plot(), Figure)
+    assert 0 <= denmark.log_rank(shop["DE"]).to_frame()["p"].item() <= 1
+
+
+def test_a_table_goes_to_excel(market, tmp_path):
+    market.cohorts().to_excel(tmp_path / "cohorts.xlsx")
+    sheet = pd.read_excel(tmp_path / "cohorts.xlsx", sheet_name=0)
+    assert sheet.iloc[:, 0].tolist() == market.cohorts().to_frame()["cohort"].tolist()
+
+
+def test_a_metric_of_one_s_own_is_shown_like_ours(market):
+    @rk.metric(unit="orders per customer", range=(1, None))
+    def orders_each(order_counts):
+        """Kept orders of each customer of a period."""
+        return order_counts[["grain", "period", "n_customers"]].assign(
+            orders_each=order_counts["n_orders"] / order_counts["n_customers"]
+        )
+
+    table = orders_each(market.counts("order_counts", grain="month").query("grain == 'month' and n_customers > 0"))
+    assert table.text.splitlines()[0] == "Orders each"
+    assert table.as_of == "2026-01-01"
+
+
+def test_days_are_dates_texts_and_timestamps(thirty_lines):
+    facts = {"market": "SE", "currency": "SEK", "time_zone": "Europe/Stockholm"}
+    facts["columns"] = {"order_id": "id", "customer_id": "client", "ordered_at": "when", "amount": "total"}
+    days = {rk.open(thirty_lines, as_of=when, **facts).as_of for when in
+            ("2026-01-01", date(2026, 1, 1), pd.Timestamp("2026-01-01"))}  # fmt: skip
+    assert days == {"2026-01-01"}
+
+
+def test_the_same_orders_from_polars_and_arrow_give_the_same_table(thirty_lines, own):
+    pa = pytest.importorskip("pyarrow")
+    shop = rk.open(
+        pa.Table.from_pandas(thirty_lines), as_of="2026-01-01", market="SE", currency="SEK",
+        columns={"order_id": "id", "customer_id": "client", "ordered_at": "when", "amount": "total"},
+        time_zone="Europe/Stockholm",
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(shop["SE"].cohorts().to_frame(), own.cohorts().to_frame())
+
+
+def test_raw_counts_are_frames_of_whole_numbers_that_a_page_refuses(market):
+    counts = market.counts("cohort_counts")
+    assert pd.api.types.is_integer_dtype(counts["n_active"])
+    assert rk.table.raw_name(counts) == "cohort_counts"
+
+
+def test_small_groups_are_hidden_in_what_is_shown(own):
+    cells = own.cohorts()
+    small = cells.frame["n"].isna()
+    assert small.any()
+    assert cells.hidden.loc[small, "classic_retention"].all()
+    assert "hidden" in cells.text
