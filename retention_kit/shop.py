@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from retention_kit.metrics import Sheet
+    from retention_kit.present.blocks import Block
 
 _KINDS = ("classic", "unbounded", "cumulative", "revenue")
 """Kinds of cohort retention: active exactly at an age, at it or later, at any age from 1 to it, and what is spent."""
@@ -304,6 +305,12 @@ class Market:
         frame = made.frame.assign(average_order_value=value["average_order_value"], n_orders=value["n_orders"])
         money = Column("average_order_value", N_("Average order value"), Role.MONEY, currency=self.currency)
         return replace(made, frame=frame, columns=[*made.columns, Column("n_orders", N_("Orders"), Role.COUNT), money])
+
+    def in_short(self, grain: str = "month", *, base_grain: str = "quarter") -> "Block":
+        """Return the answer in sentences: who stays, whether that changed, what a customer brings."""
+        from retention_kit.present.sentences import in_short
+
+        return in_short(self.sheet(grain, base_grain=base_grain))
 
     def headlines(self, grain: str = "month", *, base_grain: str = "quarter") -> Table:
         """Return the market's first numbers, each with its definition, interval, n and window."""

@@ -37,7 +37,32 @@ _NAMES = {
     "quantile": (Role.SHARE, N_("Share of gaps")),
 }
 """What the columns are that name the rows of a metric, and their titles."""
-_UNSHOWN = {"left_truncated", "complete"}
+_COUNTS = {
+    "n": N_("n"),
+    "n_start": N_("Active at the start"),
+    "n_retained": N_("Of them, at the end"),
+    "n_lapsed": N_("Left"),
+    "n_new": N_("New"),
+    "n_reactivated": N_("Came back"),
+    "n_end": N_("Active at the end"),
+    "n_active": N_("Of them, active"),
+    "n_at_or_later": N_("Of them, active then or later"),
+    "n_returned": N_("Of them, came back"),
+    "n_observed": N_("Customers observed that long"),
+    "n_customers": N_("Customers"),
+    "n_repeat_customers": N_("With two orders or more"),
+    "n_repeat_customers_by_days": N_("With two order days or more"),
+    "n_orders": N_("Orders"),
+    "n_ever": N_("Customers ever"),
+    "n_at_risk": N_("Still observed"),
+    "n_ended": N_("Left then"),
+    "n_running": N_("Observed until then"),
+    "n_cohorts": N_("Cohorts"),
+}
+"""Titles of the numbers that a metric divides."""
+_UNSHOWN = {"left_truncated", "complete", "landmark_days"}
+_SAID_ONCE = {"market", "grain", "cut", "kind"}
+"""Columns that are not shown where they say the same in every row."""
 _N = {"n", "n_start", "n_observed", "n_customers", "n_ever", "n_at_risk"}
 """Columns of persons that a share or a mean is of."""
 
@@ -139,7 +164,8 @@ class Metric:
                 if "lower" in frame:
                     columns.append(Column("", N_("95% interval"), role, "lower", "upper", currency=currency))
                 continue
-            role, title = _NAMES.get(name, (Role.N if name in _N else Role.COUNT, Verbatim(name)))
+            number = (Role.N if name in _N else Role.COUNT, _COUNTS.get(name, Verbatim(name)))
+            role, title = _NAMES.get(name, number)
             if role is Role.COUNT and not pd.api.types.is_integer_dtype(frame[name]):
                 role = Role.NUMBER if pd.api.types.is_numeric_dtype(frame[name]) else Role.KEY
             columns.append(Column(name, title, role))
@@ -205,8 +231,8 @@ def _role_of(unit: str) -> Role:
 
 
 def _is_constant(frame: pd.DataFrame, name: str) -> bool:
-    """Tell whether a column says the same in every row, of a market or a grain that the table is of."""
-    return name in ("market", "grain") and frame[name].nunique() <= 1
+    """Tell whether a column says the same in every row, of what the table is of."""
+    return name in _SAID_ONCE and frame[name].nunique() <= 1
 
 
 def _small(frame: pd.DataFrame, min_cell: int) -> pd.DataFrame | None:

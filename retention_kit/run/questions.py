@@ -24,29 +24,22 @@ unknown_markets: str = "fail"  # what to do with rows of a market that is not de
 """
 _CELLS = (
     """
-from retention_kit import counts, ingest, metrics
-from retention_kit.present import figures, sentences, tables
+import retention_kit as rk
 
-figures.house_style()
-""",
-    """
-source = ingest.source(data, files=files, unknown_markets=unknown_markets)
-here = counts.counted(source, as_of=as_of, grains=[grain, base_grain]).of(market)
-sheet = metrics.market_sheet(
-    here.tables, market=here.market, as_of=as_of, grain=grain, base_grain=base_grain, min_cell=source.min_cell
-)
+shop = rk.open(data, files=files, as_of=as_of, unknown_markets=unknown_markets)
+here = shop.market(market)
 """,
     "## In short",
-    "sentences.in_short(sheet)",
+    "here.in_short(grain, base_grain=base_grain)",
     """
 ## What is asked
 
 Say what is counted and what it is divided by, in one sentence; then one call, then a table or a figure, then one
-paragraph that reads it. `here.tables` has the counts, `sheet.tables` the rates; a rate of your own is a function in the
-package, with a test.
+paragraph that reads it. `here` answers with tables: `here.cohorts()`, `here.retention()`, `here.returned("coupon")`; a
+rate of your own is a function with `@rk.metric`, of `here.counts("order_counts")`.
 """,
-    "tables.active_base(sheet)",
-    'figures.retention_trend(sheet.tables["active_base"], market=here.market)',
+    "here.base(base_grain).tail(6)",
+    "here.retention_rate(base_grain).plot()",
     """
 ## What this does not say
 
