@@ -576,9 +576,18 @@ def check(*, data: str, files: tuple[str, ...], unknown_markets: str, max_refuse
         for path in files:
             click.echo(ingest.propose(Path(path)), nl=False)
         return
-    found = ingest.check(_source(data=data, files=files, unknown_markets=unknown_markets, max_refused=max_refused))
+    source = _source(data=data, files=files, unknown_markets=unknown_markets, max_refused=max_refused)
+    found = ingest.check(source) if source.engine is None else _checked_there(source)
     click.echo(found.text())
     sys.exit(0 if found.ok else 1)
+
+
+def _checked_there(source: Any) -> Any:
+    """Return what a check finds in the tables of an engine."""
+    from retention_kit import counts, ingest
+
+    with counts.engine_of(source.engine) as engine:
+        return ingest.check(source, engine=engine)
 
 
 @main.command()

@@ -108,7 +108,7 @@ def test_an_expression_that_fails_on_a_row_does_not_quote_it(export, orders_of):
     source = export(orders_of(GOOD), profile='[orders.columns]\namount = "CAST(customer_id AS INTEGER)"\n')
     assert error_of(source) == (
         "orders: an expression of shop.toml fails on some row.\n"
-        "  try:   TRY_CAST instead of CAST, so that such rows are counted and named"
+        "  try:   TRY_CAST instead of CAST, or a CASE that leaves such rows out, so that they are counted"
     )
 
 
