@@ -79,4 +79,10 @@ def test_past_the_counts_tables_there_is_no_engine(path):
 
 def test_every_room_is_in_the_list():
     found = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
-    assert found == {*MAY_IMPORT, "__init__", "cli"}
+    assert found == {*MAY_IMPORT, "__init__", "__main__", "cli", "shop"}
+
+
+def test_nothing_in_the_package_imports_the_public_api():
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent != PACKAGE or path.stem not in ("__init__", "cli"):
+            assert "retention_kit.shop" not in imported(path), path.name
