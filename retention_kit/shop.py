@@ -70,7 +70,8 @@ def open(
     source = ingest.source(
         data, files=files, market=market, currency=currency, time_zone=time_zone, markets=markets, **declared
     )
-    return Shop(source, _day(as_of if as_of is not None else source.as_of, source=source))
+    day = _day(as_of if as_of is not None else source.as_of, source=source)
+    return Shop(source, day, counts.Session(source))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,8 @@ class Shop:
 
     source: Source = field(repr=False)
     as_of: str
-    _kept: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+    _session: counts.Session = field(repr=False)
+    _kept: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return f"Shop '{self.source.name}', observed before {self.as_of}"
@@ -173,7 +175,9 @@ class Shop:
         if asked not in self._kept:
             wider = next((kept for kept in self._kept if set(asked) <= set(kept)), None)
             self._kept[asked] = (
-                self._kept[wider] if wider else counts.counted(self.source, as_of=self.as_of, grains=asked)
+                self._kept[wider]
+                if wider
+                else counts.counted(self.source, as_of=self.as_of, grains=asked, session=self._session)
             )
         return self._kept[asked]
 
