@@ -37,11 +37,12 @@ class Purchases:
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the tables of all markets."""
-        return self.counted.tables
+        return {name: self.counted.tables[name] for name in PURCHASE_TABLES}
 
     def of(self, market: str) -> Mapping[str, pd.DataFrame]:
         """Return the tables of one market."""
-        return self.counted.of(market).tables
+        tables = self.counted.of(market).tables
+        return {name: tables[name] for name in PURCHASE_TABLES}
 
 
 def purchase_counts(source: Source, *, as_of: str, holdout_weeks: int) -> Purchases:

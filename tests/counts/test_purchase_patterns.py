@@ -120,7 +120,7 @@ def test_the_model_of_spend_of_the_counts_is_that_of_the_paper(cdnow):
 
 def test_the_second_call_reads_what_the_first_has_counted(denmark, monkeypatch):
     first = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13)
-    monkeypatch.setattr("retention_kit.counts.patterns.opened", None)
+    monkeypatch.setattr("retention_kit.counts.session.Session.counts", None)
     second = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13)
     for name, table in first.tables.items():
         pd.testing.assert_frame_equal(second.tables[name], table)
