@@ -63,16 +63,42 @@ class Result:
         return f"{self.market}.{self.language}" if self.language else self.market
 
 
+@dataclass(frozen=True)
+class Execution:
+    """How runs are made.
+
+    Attributes
+    ----------
+    workers : runs at a time; the number of cores where not given.
+    limits : what a run may take; half an hour, and its share of the machine's memory, where not given.
+    progress : what says how the runs go on; nothing but failures where not given.
+    pool : what starts the runs, from `pool_for`; one of its own where not given.
+    made : a line about these runs for the index, such as who made them and when.
+    """
+
+    workers: int | None = None
+    limits: Limits | None = None
+    progress: Progress | None = None
+    pool: Pool | None = None
+    made: str = ""
+
+    @property
+    def n_at_a_time(self) -> int:
+        """Return how many runs go on at a time."""
+        return max(1, self.workers or os.cpu_count() or 1)
+
+    @property
+    def limits_of_each(self) -> Limits:
+        """Return what a run may take."""
+        return self.limits or Limits(LIMIT_SECONDS, n_bytes=share_of_memory(self.n_at_a_time))
+
+
 def run_reports(
     notebook: Path,
     runs: Sequence[Run],
     *,
     out: Path,
-    workers: int | None = None,
-    progress: Progress | None = None,
-    made: str = "",
-    limits: Limits | None = None,
-    pool: Pool | None = None,
+    execution: Execution | None = None,
     data_fingerprint: str = "",
     shard: str = "",
 ) -> list[Result]:
@@ -88,11 +114,7 @@ def run_reports(
         where declared, to the file that becomes `<market>.json`.
     runs : the markets, each once in each language.
     out : the folder of the reports, made if it is not there.
-    workers : runs at a time; the number of cores where not given.
-    progress : what says how the runs go on; nothing but failures where not given.
-    made : a line about this run for the index, such as who made it and when.
-    limits : what a run may take; half an hour, and its share of the machine's memory, where not given.
-    pool : what starts the runs, from `pool_for`; one of its own where not given.
+    execution : how they are made.
     data_fingerprint : of the data, from `counts.fingerprint`, by which `unfinished` knows a report that is there.
     shard : 'k/n' where this is the k-th of n machines' parts: the record is kept apart, and there is no index until
         `write_index_of_all` makes one of all parts.
@@ -107,25 +129,29 @@ def run_reports(
         reports of other data; no file was touched.
     InterruptedRunError : Ctrl-C; every run has ended, and the folder's record and index tell of what is there.
     """
-    source, progress = read_notebook(notebook), progress or Quiet()
+    source, how = read_notebook(notebook), execution or Execution()
+    progress, workers = how.progress or Quiet(), how.n_at_a_time
     jobs = with_pages([job_of(source, run, data_fingerprint=data_fingerprint) for run in each_once(runs)])
     _refuse_other_data(out, asked_data(source, jobs))
     _make_folder(out)
-    workers = max(1, workers or os.cpu_count() or 1)
-    limits = limits or Limits(LIMIT_SECONDS, n_bytes=share_of_memory(workers))
     results: dict[str, Result] = {}
     with held(out, name=f".lock{_part(shard)}"):
         progress.begin(len(jobs), workers=workers)
         try:
             with ExitStack() as stack:
-                pool = pool or stack.enter_context(pool_for(source, say=progress.say))
-                asked = {"notebook_json": nbformat.writes(source.node), "workers": workers, "limits": limits}
-                ending = pool.ended_runs(jobs, started=progress.started, **asked)
+                pool = how.pool or stack.enter_context(pool_for(source, say=progress.say))
+                ending = pool.ended_runs(
+                    jobs,
+                    notebook_json=nbformat.writes(source.node),
+                    workers=workers,
+                    limits=how.limits_of_each,
+                    started=progress.started,
+                )
                 stack.enter_context(closing(ending))  # on any error the other runs end at once
                 for ended in ending:
                     result = _placed(ended, out=out)
                     results[result.stem] = result
-                    _record(out, results, jobs=jobs, made=made, shard=shard)
+                    _record(out, results, jobs=jobs, made=how.made, shard=shard)
                     progress.ended(result)
         except KeyboardInterrupt as why:
             raise _interrupted(results, jobs=jobs) from why
