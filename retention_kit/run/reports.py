@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import nbformat
 import psutil
@@ -16,16 +15,13 @@ from retention_kit.config import project_root
 from retention_kit.errors import KitError, UsageError, listed
 from retention_kit.run import record
 from retention_kit.run.index import write_index
-from retention_kit.run.jobs import Run, asked_data, each_once, fingerprint_of, job_of, pages_of, with_pages
+from retention_kit.run.jobs import Job, Run, asked_data, each_once, fingerprint_of, job_of, pages_of, with_pages
 from retention_kit.run.lock import held
 from retention_kit.run.parameters import Notebook, read_notebook, without_paths
 from retention_kit.run.processes import FAILED, Ended, Limits, Pool
 from retention_kit.run.progress import Progress, Quiet
 from retention_kit.run.warm import imported
 from retention_kit.writing import write_whole
-
-Status = Literal["fresh", "stale", "failed"]
-"""Written now · failed now, the last good report kept · failed now, and never written."""
 
 LIMIT_SECONDS = 1800.0
 """How long one market may take."""
@@ -49,7 +45,7 @@ class Result:
 
     market: str
     name: str
-    status: Status
+    status: record.Status
     reason: str
     seconds: float
     report: Path | None
@@ -217,7 +213,7 @@ def _refuse_other_data(out: Path, asked: str) -> None:
             )
 
 
-def _interrupted(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]) -> InterruptedRunError:
+def _interrupted(results: Mapping[str, Result], *, jobs: Sequence[Job]) -> InterruptedRunError:
     """Return what Ctrl-C came to: how many reports were ready, and of which markets there is none of this run."""
     ready = [result.stem for result in results.values() if result.status == "fresh"]
     missing = [job["stem"] for job in jobs if job["stem"] not in ready]
@@ -255,7 +251,7 @@ def _placed(ended: Ended, *, out: Path) -> Result:
             advice = "  try:   make room or ask for the right to write, then run it again"
     if kept:
         advice = f"{advice}\n         {kept} shows how far it came; it holds data" if advice else ""
-    status: Status = "stale" if report.is_file() else "failed"
+    status: record.Status = "stale" if report.is_file() else "failed"
     return Result(market, name, status, reason, ended.seconds, None, None, advice, language)
 
 
@@ -285,9 +281,7 @@ def _place(ended: Ended, *, report: Path, twin: Path) -> None:
         twin.unlink(missing_ok=True)  # it was the twin of the report that is now replaced
 
 
-def _record(
-    out: Path, results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]], made: str, shard: str
-) -> None:
+def _record(out: Path, results: Mapping[str, Result], *, jobs: Sequence[Job], made: str, shard: str) -> None:
     """Write what is known so far: whatever ends this run, the next one can go on from here."""
     _written(out, lambda: record.write(out, _entries(results, jobs=jobs), made=made, name=f"run{_part(shard)}.json"))
 
@@ -318,7 +312,7 @@ def _first_headlines(out: Path, results: Mapping[str, Result]) -> dict[str, str]
     return shown
 
 
-def _entries(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _entries(results: Mapping[str, Result], *, jobs: Sequence[Job]) -> dict[str, record.Entry]:
     """Return what `run.json` says of each market that was run: in all its languages, the worst that came of them."""
     pages, entries = pages_of(jobs), {}
     for market, languages in pages.items():

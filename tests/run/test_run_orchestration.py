@@ -1,16 +1,20 @@
 """One call makes the reports of a company: from Python as from the command line."""
 
 import inspect
+import json
 from dataclasses import fields
 from pathlib import Path
 
 import company
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.errors import UsageError
+from retention_kit.run import record
+from retention_kit.run.jobs import Job, job_of, with_pages
 from retention_kit.run.progress import Quiet
 
 PARAMETERS = (
@@ -64,8 +68,24 @@ def test_every_market_is_reported_in_its_language_from_one_count(shop, notebook_
     assert "shown NL month 90 nl-NL 2025-01-01" in (out / "NL.html").read_text(encoding="utf-8")
     assert (out / "DK.tables" / "headlines.csv").is_file()
     assert heard.places == [out / "index.html"]
+    assert_typed(json.loads((out / "run.json").read_text(encoding="utf-8")), record.Record)
     counted = [path for path in (tmp_path / "project" / "reports" / ".counts").iterdir() if path.name[0] != "."]
     assert len(counted) == 1
+
+
+def assert_typed(told: dict, kind: type) -> None:
+    """See that what is written as JSON has the keys of its type, and their types."""
+    read = TypeAdapter(kind).validate_python(told, strict=True)
+    assert read == told  # a key that its type lacks would be left out
+
+
+def test_what_a_worker_is_told_is_a_job(notebook_file):
+    source = rk.run.read_notebook(notebook_file([SHOWS], parameters=PARAMETERS))
+    runs = rk.run.in_languages("NL", "Netherlands", {"window_days": 60}, ["nl-NL", "en"])
+    told = with_pages([job_of(source, run, data_fingerprint="f") for run in runs])
+    assert [job["stem"] for job in told] == ["NL", "NL.en"]
+    for job in told:
+        assert_typed(json.loads(json.dumps(job)), Job)
 
 
 def test_a_call_goes_on_where_another_stopped_and_a_text_is_read_as_its_type(shop, notebook_file, tmp_path):
