@@ -1,4 +1,4 @@
-"""Notebooks times markets: each run in a fresh kernel, each report a page to be sent, and an index of them.
+"""Notebooks × markets × languages: each run in a fresh kernel, each report a page to be sent, and an index of them.
 
 Names are imported when they are asked for: Papermill takes 1.8 s, and a worker imports it in its own way.
 """
@@ -29,6 +29,10 @@ _HOMES = {
     "Limits": "processes",
     "Pool": "processes",
     "progress_for": "progress",
+    "Destination": "orchestration",
+    "Scope": "orchestration",
+    "report": "orchestration",
+    "Execution": "reports",
     "InterruptedRunError": "reports",
     "LIMIT_SECONDS": "reports",
     "Result": "reports",
