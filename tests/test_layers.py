@@ -14,12 +14,13 @@ MAY_IMPORT = {
     "config": {"errors"},
     "periods": {"errors", "config"},
     "writing": {"errors"},
+    "protection": {"errors"},
     "ingest": {"errors", "messages", "config", "periods", "writing"},
     "counts": {"errors", "config", "periods", "ingest"},
-    "metrics": {"errors", "messages", "config", "periods"},
-    "models": {"errors", "messages", "config", "periods", "metrics"},
-    "actions": {"errors", "messages", "config", "periods", "writing", "metrics", "models"},
-    "present": {"errors", "messages", "config", "periods", "metrics", "models", "actions", "writing"},
+    "metrics": {"errors", "messages", "config", "periods", "protection"},
+    "models": {"errors", "messages", "config", "periods", "metrics", "protection"},
+    "actions": {"errors", "messages", "config", "periods", "writing", "metrics", "models", "protection"},
+    "present": {"errors", "messages", "config", "periods", "metrics", "models", "actions", "writing", "protection"},
     "run": {"errors", "messages", "config", "writing"},
 }
 WORDS = {f"retention_kit.present.{name}" for name in ("languages", "formats", "prose")}
