@@ -67,10 +67,14 @@ class Publication:
         """Take persons into account who are printed nowhere."""
         self._is_printed[self._placed(name, n, 0)] = False
 
+    def rest_group(self, name: Hashable, n: int) -> None:
+        """Take a group into account that is printed nowhere, and is had from others all the same."""
+        self.rest(name, n)
+        self._is_group[self._places[name]] = True
+
     def difference(self, name: Hashable, *, of: Hashable, less: Hashable) -> None:
         """Take the persons of one group who are not in another, all of which are in it: a group that nobody prints."""
-        self.rest(name, self._n[self._places[of]] - self._n[self._places[less]])
-        self._is_group[self._places[name]] = True
+        self.rest_group(name, self._n[self._places[of]] - self._n[self._places[less]])
         self.total(of, [less, name])
 
     def total(self, whole: Hashable, parts: Iterable[Hashable]) -> None:
@@ -104,11 +108,14 @@ class Publication:
         is_small = np.array(self._is_group, dtype=bool) & (n > 0) & (n < min_cell)
         if not is_small.any():
             return frozenset()
-        primary = is_small | np.array([is_small[self._wholes.get(place, place)] for place in range(len(n))]) & (n > 0)
+        wholes = np.arange(len(n))
+        wholes[list(self._wholes)] = list(self._wholes.values())
+        primary = is_small | is_small[wholes] & (n > 0)
         hidden = np.zeros(len(n), dtype=bool)
         self._hide(np.flatnonzero(primary), hidden)
         for places in self._linked(primary):
-            hidden[_Linked(self, places, min_cell=min_cell).chosen(primary, hidden)] = True
+            linked = _Linked(self, places, min_cell=min_cell)
+            hidden[linked.chosen(primary, hidden)] = True
         hidden &= np.array(self._is_printed)
         return frozenset(name for name, place in self._places.items() if hidden[place])
 
@@ -168,6 +175,8 @@ class _Linked:
         self.n = np.array(publication._n, dtype=float)[places]
         self.weights = np.array(publication._weights, dtype=float)[places]
         self.is_printed = np.array(publication._is_printed)[places]
+        wholes = [publication._n[publication._wholes.get(int(place), int(place))] for place in places]
+        self.rises = min_cell - np.minimum(self.n, wholes)
         self.borne = [
             (here[place], here[other])
             for place, others in publication._followers.items()
@@ -264,7 +273,7 @@ class _Linked:
         limits = most[:, :, at].reshape(-1)
         least = np.zeros_like(most)
         own = (np.arange(len(small)), 0, np.searchsorted(free, small))
-        least[own] = self.min_cell - self.n[list(small)]
+        least[own] = self.rises[list(small)]
         most[own[0], 1, own[2]] = 0
         sums = kron(each, hstack([self.sums[:, free], -self.sums[:, free]]))
         moves = kron(eye_array(2 * len(small)), eye_array(len(free), format="csr")[at])
