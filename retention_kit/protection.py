@@ -177,6 +177,7 @@ class _Linked:
         self.is_printed = np.array(publication._is_printed)[places]
         wholes = [publication._n[publication._wholes.get(int(place), int(place))] for place in places]
         self.rises = min_cell - np.minimum(self.n, wholes)
+        self.moves: list[np.ndarray] = []
         self.borne = [
             (here[place], here[other])
             for place, others in publication._followers.items()
@@ -196,23 +197,19 @@ class _Linked:
         What no small count needs is shown again. Where all that could be hidden does not suffice, all of it is.
         """
         small, forced = np.flatnonzero(primary[self.places]), hidden[self.places]
-        found, moves = forced.copy(), {}
+        found = forced.copy()
         if len(small) * len(self.n) <= _LARGEST_EXACT:
             found |= self._cheapest(found, small)
         for cell in small:
             for is_whole in (False, True):
-                if cell not in moves and (move := self._move(found, cell)) is not None:
-                    moves[cell] = move
-                elif cell not in moves:
+                if self._move(found, cell) is None:
                     found |= self._cheapest(found, [cell], whole=is_whole)
-            if cell not in moves and (move := self._move(found, cell)) is not None:
-                moves[cell] = move
-        if len(moves) < len(small):
-            return self.places[forced | self.is_printed]
-        self._show_again(found, forced, moves)
+            if self._move(found, cell) is None:
+                return self.places[forced | self.is_printed]
+        self._show_again(found, forced, small)
         return self.places[found]
 
-    def _show_again(self, hidden: np.ndarray, forced: np.ndarray, moves: dict[int, np.ndarray]) -> None:
+    def _show_again(self, hidden: np.ndarray, forced: np.ndarray, small: Sequence[int]) -> None:
         """Show again whatever no small count needs: those that weigh most first, and none before what bears it."""
         leaders: dict[int, list[int]] = {}
         for leader, follower in self.borne:
@@ -225,18 +222,20 @@ class _Linked:
             if any(hidden[other] for other in leaders.get(cell, ())):
                 continue
             hidden[cell] = False
-            again = {small: self._move(hidden, small) for small, move in moves.items() if move[cell] != 0}
-            if any(move is None for move in again.values()):
+            if any(self._move(hidden, one) is None for one in small):
                 hidden[cell] = True
-            else:
-                moves |= again
 
     def _move(self, hidden: np.ndarray, small: int) -> np.ndarray | None:
         """Return by how much each count can differ from what it is, so that a small one is at the threshold, or None.
 
-        What is shown stays, all sums hold, nobody is less than nobody, and persons are whole.
+        What is shown stays, all sums hold, nobody is less than nobody, and persons are whole. A move that was found
+        for another one may do for this one too.
         """
-        free = np.flatnonzero(hidden | ~self.is_printed)
+        stays = ~hidden & self.is_printed
+        for move in reversed(self.moves):
+            if move[small] >= self.rises[small] and not move[stays].any():
+                return move
+        free = np.flatnonzero(~stays)
         for is_whole in (False, True):
             found = self._solved(free, [small], whole=is_whole)
             if found is None:
@@ -245,6 +244,7 @@ class _Linked:
             if np.abs(rises - falls - np.round(rises - falls)).max() < _NEARLY:
                 move = np.zeros(len(self.n))
                 move[free] = np.round(rises - falls)
+                self.moves.append(move)
                 return move
         return None
 
@@ -288,7 +288,7 @@ class _Linked:
         lower[: sums.shape[0]] = 0
         persons = self.n[list(chosen)]
         order = (persons + np.arange(n_chosen) / max(n_chosen, 1) ** 2) / (persons.sum() + 1)
-        moved = np.where(self.is_printed[free], 0.0 if n_chosen else 1.0, 0.0)
+        moved = np.where(self.is_printed[free], 0.0 if n_chosen or whole else 1.0, 0.0)
         found = milp(
             np.concatenate([np.tile(moved, 2 * len(small)), _FINENESS * (self.weights[list(chosen)] + order)]),
             integrality=np.concatenate([np.full(least.size, int(whole)), np.ones(n_chosen)]),

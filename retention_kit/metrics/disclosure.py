@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import pandas as pd
 
-from retention_kit.config import Market
 from retention_kit.metrics import retention
 from retention_kit.metrics.changes import IN_A_YEAR
 from retention_kit.metrics.revenue import EFFECTS
@@ -62,13 +61,12 @@ def returned(first_day: int, last_day: int | None = None) -> Name:
     return ("returned", int(first_day), last_day if last_day is None else int(last_day))
 
 
-def printed(tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str, base_grain: str) -> Publication:
+def printed(tables: Mapping[str, pd.DataFrame], *, grain: str, base_grain: str) -> Publication:
     """Return the counts that a sheet prints, and what holds between them.
 
     Parameters
     ----------
     tables : the market's counts tables by name.
-    market : its activity window.
     grain, base_grain : length of the periods of cohorts, and of retention.
     """
     found = Publication()
@@ -77,8 +75,8 @@ def printed(tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str, b
     _of_the_base(found, closed, grain=base_grain)
     _of_orders(found, tables["order_counts"], grain=grain)
     _of_cohorts(found, tables["cohort_counts"], grain=grain)
-    _of_newcomers(found, closed, grain=grain, base_grain=base_grain, window_days=market.activity_window_days)
-    _of_windows(found, tables, window_days=market.activity_window_days, grain=base_grain)
+    _of_newcomers(found, closed, grain=grain, base_grain=base_grain)
+    _of_windows(found, tables["window_counts"], closed, grain=base_grain)
     _of_money(found, tables["order_counts"], grain=grain)
     _of_money_of_the_base(found, tables["order_counts"], closed, grain=grain, base_grain=base_grain)
     return found
@@ -228,15 +226,15 @@ def cell(grain: str, cohort: int, age: int) -> Name:
     return ("cohort", grain, int(cohort)) if age == 0 else ("cell", grain, int(cohort), int(age))
 
 
-def _of_newcomers(found: Publication, closed: pd.DataFrame, *, grain: str, base_grain: str, window_days: int) -> None:
+def _of_newcomers(found: Publication, closed: pd.DataFrame, *, grain: str, base_grain: str) -> None:
     """Add that newcomers of a period are the cohorts of the shorter ones in it, and with all before, all ever.
 
-    Where the activity window is no shorter than the period, they are all active at its end.
+    Where as many of them are active at its end by the window, they are the same.
     """
-    for period in closed.loc[closed["rule"] == "window", "period"].tolist():
-        length = first_date(period + 1, grain=base_grain) - first_date(period, grain=base_grain)
-        if window_days >= length.days:
-            found.total(("new", "window", base_grain, period), [cell(base_grain, period, 0)])
+    of_period = dict(_rows(where(closed, rule="period"), ("period", "n_new")))
+    for period, n in _rows(where(closed, rule="window"), ("period", "n_new")):
+        if of_period.get(period) == n:
+            found.total(flow("new", "window", base_grain, period), [cell(base_grain, period, 0)])
     rows = list(_rows(where(closed, rule="period"), ("period", "n_new", "n_retained", "n_reactivated")))
     if grain != base_grain:
         for period, *_ in rows:
@@ -259,23 +257,24 @@ def parts_of(period: int, *, grain: str, over: str) -> list[int]:
     return list(parts) if fits and len(parts) > 1 else []
 
 
-def within(days: int, *, window_days: int, grain: str, period: int) -> tuple[Name, Name]:
-    """Return the names of who ordered in some days before a period, and of those of them who did before its end."""
-    if days == window_days:
-        names = base_names("window", grain, period)
-        return names["start"], names["retained"]
-    return ("within", days), ("within, retained", days)
+def within(days: int) -> tuple[Name, Name]:
+    """Return the names of who ordered in some days before the last closed period, and of those retained in it."""
+    return ("within", int(days)), ("within, retained", int(days))
 
 
-def _of_windows(found: Publication, tables: Mapping[str, pd.DataFrame], *, window_days: int, grain: str) -> None:
-    rows = where(tables["window_counts"], grain=grain).sort_values("window_days")
-    nested = []
-    for row in rows.itertuples():
-        n, retained = within(row.window_days, window_days=window_days, grain=grain, period=row.period)
-        found.group(n, row.n_start)
-        found.part(retained, row.n_retained, of=n)
-        nested.append(n)
-    _nest(found, reversed(nested))
+def _of_windows(found: Publication, window_counts: pd.DataFrame, closed: pd.DataFrame, *, grain: str) -> None:
+    """Add the last base by windows of other lengths, each of which holds the shorter ones; equal ones are the same."""
+    rows = where(window_counts, grain=grain).sort_values("window_days")
+    base_ = {row[0]: row[1:] for row in _rows(where(closed, rule="window"), ("period", "n_start", "n_retained"))}
+    for period, days, *sizes in _rows(rows, ("period", "window_days", "n_start", "n_retained")):
+        n, retained = within(days)
+        found.group(n, sizes[0])
+        found.part(retained, sizes[1], of=n)
+        if base_.get(period) == tuple(sizes):
+            names = base_names("window", grain, period)
+            found.total(names["start"], [n])
+            found.total(names["retained"], [retained])
+    _nest(found, [within(days)[0] for days in reversed(rows["window_days"].tolist())])
 
 
 def money(grain: str, period: int) -> Name:
@@ -392,7 +391,7 @@ NEEDS: dict[str, dict[str, tuple[str, ...]]] = {
 """Of each table, the counts that a column of numbers needs to be printed; a column that is not named is no number."""
 
 
-def counts_of(table: str, row, *, grain: str, base_grain: str, window_days: int) -> dict[str, Name]:
+def counts_of(table: str, row, *, grain: str, base_grain: str) -> dict[str, Name]:
     """Return the names of the counts that a row of a table prints, by what `NEEDS` calls them."""
     match table:
         case "active_base":
@@ -415,8 +414,7 @@ def counts_of(table: str, row, *, grain: str, base_grain: str, window_days: int)
         case "brackets":
             return {"n": observed(row.last_day + 1), "counted": returned(row.first_day, row.last_day)}
         case "windows":
-            names = within(row.window_days, window_days=window_days, grain=base_grain, period=row.period)
-            return dict(zip(("n", "counted"), names, strict=True))
+            return dict(zip(("n", "counted"), within(row.window_days), strict=True))
         case "next_order":
             return {"n": order_day(row.nth)}
         case "survival":
@@ -488,3 +486,14 @@ def hidden_cells(table: pd.DataFrame, name: str, secret: frozenset[Name], **fact
             if column in table:
                 hidden[column] = [any(names[need] in secret for need in needs) for names in rows]
     return hidden
+
+
+def open_cells(cohort_counts: pd.DataFrame, secret: frozenset[Name], *, grain: str) -> pd.DataFrame:
+    """Return the cells of cohorts that are shown: no reading tells of a hidden one."""
+    counts = where(cohort_counts, grain=grain).reset_index(drop=True)
+    if not secret:
+        return counts
+    is_open = [
+        not secret & {cell(grain, row.cohort, 0), cell(grain, row.cohort, row.age)} for row in counts.itertuples()
+    ]
+    return counts[is_open].reset_index(drop=True)

@@ -99,8 +99,9 @@ def _other_windows(tables: Mapping[str, pd.DataFrame], question: str, *, grain: 
     for days in (30, 60, 90, 180, 365):
         row = rates[rates["window_days"] == days]
         if days != window and len(row):
-            counted = disclosure.within(days, window_days=window, grain=grain, period=row["period"].iloc[0])
-            yield _share(question, _active(days), row.iloc[0], "retention_by_window", "n_start", counted)
+            yield _share(
+                question, _active(days), row.iloc[0], "retention_by_window", "n_start", disclosure.within(days)
+            )
 
 
 def _back(tables: Mapping[str, pd.DataFrame], *, grain: str) -> Iterator[tuple]:

@@ -79,9 +79,9 @@ def market_sheet(
     """
     reconcile(tables["activity_counts"])
     reconcile_revenue(tables["revenue_counts"])
-    secret = hidden_counts(tables, market=market, grain=grain, base_grain=base_grain, min_cell=min_cell)
+    secret = disclosure.printed(tables, grain=grain, base_grain=base_grain).hidden(min_cell=min_cell)
     told = headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
-    open_cells = _open_cells(tables["cohort_counts"], secret, grain=grain)
+    open_cells = disclosure.open_cells(tables["cohort_counts"], secret, grain=grain)
     sheet = Sheet(
         market,
         as_of,
@@ -95,14 +95,6 @@ def market_sheet(
     )
     needs = disclosure.counts_of_headlines(tables["activity_counts"], base_grain=base_grain)
     return _protected(sheet, secret, needs=needs)
-
-
-def hidden_counts(
-    tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str, base_grain: str, min_cell: int
-) -> frozenset[disclosure.Name]:
-    """Return the counts of a market that are hidden wherever they would be printed: in its report, and the group's."""
-    printed = disclosure.printed(tables, market=market, grain=grain, base_grain=base_grain)
-    return printed.hidden(min_cell=min_cell)
 
 
 def _tables(
@@ -126,7 +118,7 @@ def _tables(
         "orders": _orders(tables["order_counts"], market=market, grain=grain),
         "returned": differences.returned_share(tables["cut_counts"]).drop(columns="market"),
         "brackets": retention.bracket_retention(tables["return_counts"]).drop(columns="market"),
-        "windows": windows.drop(columns=["market", "grain", "n_end"]),
+        "windows": windows.drop(columns=["market", "grain", "period", "n_end"]),
         "next_order": following.drop(columns=["market", "n_days"]),
         "sensitivity": sensitivity(
             tables, grain=grain, base_grain=base_grain, activity_window_days=market.activity_window_days
@@ -143,12 +135,12 @@ def _protected(
     sheet: Sheet, secret: frozenset[disclosure.Name], *, needs: Mapping[str, tuple[disclosure.Name, ...]]
 ) -> Sheet:
     """Return a sheet in which nothing is told that a hidden count is needed for, and its periods are written out."""
-    facts = {"grain": sheet.grain, "base_grain": sheet.base_grain, "window_days": sheet.market.activity_window_days}
+    facts = {"grain": sheet.grain, "base_grain": sheet.base_grain}
     tables, hidden = {}, {}
     for name, table in sheet.tables.items():
         cells = disclosure.hidden_cells(table, name, secret, **facts)
         numbers = dict.fromkeys(disclosure.NEEDS.get(name, {}).keys() & set(table), "float64")
-        shown = table.astype(numbers).drop(columns=_NAMES.get(name, []))
+        shown = table.astype(numbers).drop(columns=["of", "counted"], errors="ignore")
         shown = shown.mask(cells) if cells.any(axis=None) else shown
         if name in disclosure.NEEDS and name != "year_on_year":
             shown = shown.assign(hidden=cells.any(axis=1))
@@ -160,9 +152,6 @@ def _protected(
     }
     return replace(sheet, headlines=told, tables=tables, hidden=hidden)
 
-
-_NAMES = {"windows": ["period"], "sensitivity": ["of", "counted"]}
-"""Columns that only name the counts of a row."""
 
 _PERIODS = {
     "active_base": {"period": "base_grain"},
@@ -263,18 +252,6 @@ def _revenue(tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str) 
         how="left",
     )
     return {"revenue_bridge": table, "revenue_change": _without_keys(change)}
-
-
-def _open_cells(cohort_counts: pd.DataFrame, secret: frozenset[disclosure.Name], *, grain: str) -> pd.DataFrame:
-    """Return the cells of cohorts that are shown: no reading tells of a hidden one."""
-    counts = _of_grain(cohort_counts, grain)
-    if not secret:
-        return counts
-    is_open = [
-        not secret & {disclosure.cell(grain, row.cohort, 0), disclosure.cell(grain, row.cohort, row.age)}
-        for row in counts.itertuples()
-    ]
-    return counts[is_open].reset_index(drop=True)
 
 
 def _year_on_year(cohort_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:

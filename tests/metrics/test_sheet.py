@@ -165,7 +165,11 @@ def test_a_worth_made_of_a_hidden_churn_rate_is_not_told(tmp_path):
 
 
 def test_the_end_of_a_period_is_hidden_where_the_next_begins_with_a_few(tmp_path):
-    few = {"always": (9, ["2023-12-15", *company.MONTHLY]), "left": (40, ["2024-05-01"]), "new": (60, ["2024-11-05"])}
+    few = {
+        "always": (9, ["2023-12-15", *company.MONTHLY]),
+        "left": (40, ["2024-01-05", "2024-05-01"]),
+        "new": (60, ["2024-11-05"]),
+    }
     base = company.sheet(tmp_path, few).tables["active_base"].query("rule == 'window'").set_index("period")
     assert base.loc[["2024-Q3", "2024-Q4"], "hidden"].tolist() == [True, True]  # 49 → 9 → 69
     assert base.loc["2024-Q4", ["n_start", "n_retained", "customer_retention_rate"]].isna().all()
