@@ -142,7 +142,7 @@ class Profile(Strict):
     Parameters
     ----------
     as_of : first instant not observed, where the call names none.
-    min_cell : smallest number of customers that is shown.
+    min_cell : smallest number of customers that is shown; 1 shows everybody.
     refund_policy : a refund lowers the `order` it belongs to, or counts when it was `processed`.
     free_orders : whether an order of amount zero is `left_out` of the kept orders, or `kept` as one.
     max_refused : share of a table's rows that may be refused.
@@ -159,7 +159,7 @@ class Profile(Strict):
     licence: str = ""
     note: str = ""
     as_of: _DATE | None = None
-    min_cell: int = Field(default=10, ge=3)
+    min_cell: int = Field(default=10, ge=1)
     refund_policy: Literal["order", "processed"] = "order"
     free_orders: Literal["left_out", "kept"] = "left_out"
     max_refused: float = Field(default=0.01, ge=0, le=1)

@@ -611,7 +611,8 @@ def metric_table() -> str:
 
 
 def _counts(counts: pd.Series, hidden: pd.Series) -> list[str]:
-    return [_("hidden") if small else formats.count(n) for n, small in zip(counts, hidden, strict=True)]
+    """Return counts as they are shown; of a row in which something is hidden, one that is missing is."""
+    return [_("hidden") if small and pd.isna(n) else formats.count(n) for n, small in zip(counts, hidden, strict=True)]
 
 
 def _intervals(rows: pd.DataFrame) -> list[str]:

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from retention_kit.metrics import Sheet
-from retention_kit.metrics.suppression import hide_small
 from retention_kit.models import LAWS, Judged, MarketForecast, Outlook, concentration, payback_month, segments
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines
@@ -29,6 +28,7 @@ from retention_kit.present.figures import (
 from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.tables import Shown, table
 from retention_kit.present.words import age_axis, beside, segment_named
+from retention_kit.protection import small_rows
 
 _ALIVE = (0.0, 0.2, 0.4, 0.6, 0.8)
 _ORDER_IN_EACH = {
@@ -136,7 +136,7 @@ def buckets(forecast: MarketForecast, *, min_cell: int) -> Shown:
     caption = _("The back-test, by repeat orders before it")
     if forecast.tested is None:
         return _absent(caption, worded(forecast.notes.get("test", "")), name="back-test")
-    rows = hide_small(forecast.tested.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
+    rows = small_rows(forecast.tested.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
     last = rows["bucket"].max()
     frame = pd.DataFrame(
         {
@@ -363,7 +363,7 @@ def still_customers(outlook: Outlook, *, min_cell: int) -> Shown:
         orders=rows["orders"] * rows["n_customers"],
     )
     classes = rows.groupby("class_of", as_index=False)[["n_customers", "orders"]].sum()
-    classes = hide_small(classes, n=["n_customers"], keys=["class_of"], min_cell=min_cell)
+    classes = small_rows(classes, n=["n_customers"], keys=["class_of"], min_cell=min_cell)
     each = classes["orders"] / classes["n_customers"]
     frame = pd.DataFrame(
         {
@@ -419,7 +419,7 @@ def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell:
     rows = worth_counts.groupby(by, as_index=False)[["n_customers", "worth_minor", "revenue_minor"]].sum().tail(last)
     if rows.empty:
         return _absent(caption, worded(outlook.notes.get("worth", "")), name=f"worth-{by.replace('_', '-')}")
-    rows = hide_small(rows, n=["n_customers"], keys=[by], min_cell=min_cell)
+    rows = small_rows(rows, n=["n_customers"], keys=[by], min_cell=min_cell)
     per_unit = outlook.forecast.market.minor_per_unit
     # Translators: acquisition channel of customers of whom the data tell none
     unknown = {"unknown": _("unknown")}
@@ -451,7 +451,7 @@ def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: in
     """
     rows = segments(segment_counts)
     columns = ["segment", "meaning", "n_customers", "share_of_customers", "share_of_revenue", "order_days"]
-    rows = hide_small(rows[columns], n=["n_customers"], keys=["segment", "meaning"], min_cell=min_cell)
+    rows = small_rows(rows[columns], n=["n_customers"], keys=["segment", "meaning"], min_cell=min_cell)
     frame = pd.DataFrame(
         {
             N_("Segment"): [segment_named(segment) for segment in rows["segment"]],

@@ -364,9 +364,9 @@ def test_rates_that_repeat_or_are_not_above_zero_are_refused(export, orders_of, 
             "  try:   correct 'date_format'",
         ),
         (
-            "min_cell = 2\n",
+            "min_cell = 0\n",
             "shop.toml cannot be read as written.\n"
-            "  found: 'min_cell': Input should be greater than or equal to 3\n"
+            "  found: 'min_cell': Input should be greater than or equal to 1\n"
             "  try:   correct 'min_cell'",
         ),
         (
