@@ -434,6 +434,17 @@ def counts_of(table: str, row, *, grain: str, base_grain: str) -> dict[str, Name
     raise KeyError(table)
 
 
+_OF_THE_BASE = (
+    "active_customers",
+    "customer_retention_rate",
+    "churn_rate",
+    "textbook_retention_rate",
+    "textbook_churn_rate",
+    "net_revenue_retention",
+    "gross_revenue_retention",
+)
+
+
 def counts_of_headlines(activity_counts: pd.DataFrame, *, base_grain: str) -> dict[str, tuple[Name, ...]]:
     """Return the counts that each headline needs to be told, by its id."""
     closed = closed_base(activity_counts, grain=base_grain)
@@ -451,6 +462,7 @@ def counts_of_headlines(activity_counts: pd.DataFrame, *, base_grain: str) -> di
         "purchase_frequency_per_period": ("visits", "amounts"),
         "customer_lifespan": ("starts", "left"),
         **dict.fromkeys(("clv_simple", "cltv"), OF_A_YEAR),
+        **dict.fromkeys(_OF_THE_BASE, ()),  # where no period is over that anybody was active in
     }
     for rule, rows in closed.groupby("rule"):
         last = rows["period"].iloc[-1]
