@@ -5,8 +5,10 @@ from pathlib import Path
 import company
 import pytest
 from audit import Audit
+from click.testing import CliRunner
 
 from retention_kit import counts, ingest, metrics
+from retention_kit.cli import main
 
 FEW_NEWCOMERS = {
     "always": (60, ["2023-10-15", *company.MONTHLY]),
@@ -102,3 +104,14 @@ def test_a_loyal_base_with_few_newcomers_keeps_its_rate(shared):
     assert hidden == {"n_new", "n_reactivated", "textbook_retention_rate"}
     assert found.recomputable() == []
     assert found.needless() == []
+
+
+def test_the_command_tells_the_rate_of_a_loyal_base(shared):
+    profile = shared / "cases" / "05-headline-hidden-by-few-new" / "p.toml"
+    result = CliRunner().invoke(main, ["metrics", "--data", str(profile)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    lines = {line.split("  ")[1].strip(): line for line in result.output.splitlines() if line.startswith("  ")}
+    assert "66.7%" in lines["Customer retention rate"]
+    assert "n 60" in lines["Customer retention rate"]
+    assert "33.3%" in lines["Churn rate"]
+    assert "hidden: it would tell of fewer than 10 customers" in lines["Textbook retention rate"]
