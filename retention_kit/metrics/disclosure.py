@@ -11,9 +11,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from retention_kit.metrics import retention
 from retention_kit.metrics.changes import IN_A_YEAR
-from retention_kit.metrics.revenue import EFFECTS
 from retention_kit.metrics.rows import where
 from retention_kit.periods import first_date, period_of
 from retention_kit.protection import Publication
@@ -109,6 +107,8 @@ def order_day(nth: int) -> Name:
 
 def _of_observed(found: Publication, return_counts: pd.DataFrame) -> None:
     """Add who is observed how long, and came back; of the rows of a table, who is in one is in those before."""
+    from retention_kit.metrics import retention  # metrics are listed in the order they are imported: orders before it
+
     rows = retention.bracket_retention(return_counts, brackets=(*retention.BRACKETS, *MONTH_AFTER))
     for row in rows.itertuples():
         found.group(observed(row.last_day + 1), row.n_observed)
@@ -339,6 +339,7 @@ def _of_a_year(
         found.total(name, parts)
 
 
+_EFFECTS = ("revenue_change", "of_customers", "of_frequency", "of_order_value")
 _SHARE = dict.fromkeys(("lower", "upper"), ("n", "counted"))
 NEEDS: dict[str, dict[str, tuple[str, ...]]] = {
     "active_base": {
@@ -383,7 +384,7 @@ NEEDS: dict[str, dict[str, tuple[str, ...]]] = {
         "now": ("now",),
         **{
             f"{effect}{end}": ("n_then", "n_now", "then", "now")
-            for effect in EFFECTS
+            for effect in _EFFECTS
             for end in ("", "_lower", "_upper")
         },
     },
