@@ -7,6 +7,7 @@ difference or a complement would give a small one back: whatever is still shown,
 with linear constraints"). Files hold numbers unrounded: a share with its n is its count, and no rounding protects.
 """
 
+from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -17,7 +18,12 @@ from retention_kit.errors import MetricError
 _LARGEST_EXACT = 600
 """Small counts times counts of a linked set up to which the best choice is looked for among all."""
 
-_MOST_BRANCHES = 5000
+_LARGEST_WHOLE = 1500
+"""Linked counts from which on a small one is looked at in its neighbourhood alone: what is farther stays as it is."""
+
+_NEIGHBOURHOODS = (700,)
+_NEAREST_OF_A_SUM = 12
+_MOST_BRANCHES = 500
 _NEARLY = 1e-6
 _FINENESS = 1000.0
 """Scale of the weights, so that a solver's tolerance is less than a person."""
@@ -178,6 +184,7 @@ class _Linked:
         wholes = [publication._n[publication._wholes.get(int(place), int(place))] for place in places]
         self.rises = min_cell - np.minimum(self.n, wholes)
         self.moves: list[np.ndarray] = []
+        self.near: dict[tuple[int, int], np.ndarray] = {}
         self.borne = [
             (here[place], here[other])
             for place, others in publication._followers.items()
@@ -189,6 +196,8 @@ class _Linked:
               for cell in (whole, *parts)]  # fmt: skip
         rows, cells, signs = zip(*of, strict=True) if of else ((), (), ())
         self.sums = csr_array((signs, (rows, cells)), shape=(len(sums), len(places)))
+        self.of_cell = self.sums.tocsc()
+        self.wholes = [whole for whole, _ in sums]
 
     def chosen(self, primary: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """Return the places of those to hide, the primary and the complementary ones.
@@ -203,11 +212,45 @@ class _Linked:
         for cell in small:
             for is_whole in (False, True):
                 if self._move(found, cell) is None:
-                    found |= self._cheapest(found, [cell], whole=is_whole)
+                    self._hide(found, self._cheapest(found, [cell], whole=is_whole))
             if self._move(found, cell) is None:
                 return self.places[forced | self.is_printed]
         self._show_again(found, forced, small)
         return self.places[found]
+
+    def _hide(self, hidden: np.ndarray, more: np.ndarray) -> None:
+        """Hide more, and what is shown only beside it."""
+        hidden |= more
+        if self.borne:
+            leaders, followers = np.transpose(self.borne)
+            while (left := followers[hidden[leaders] & ~hidden[followers]]).size:
+                hidden[left] = True
+
+    def _around(self, cell: int, most: int) -> np.ndarray:
+        """Return the counts that hang together with one by the fewest sums; all where they are not too many."""
+        if len(self.n) <= _LARGEST_WHOLE:
+            return np.arange(len(self.n))
+        if (cell, most) not in self.near:
+            found, waiting = {cell: None}, deque([cell])
+            n_printed = 0
+            while waiting and n_printed < most:
+                one = waiting.popleft()
+                for row in self._row(self.of_cell, one):
+                    members = sorted(self._row(self.sums, row), key=lambda other: abs(other - one))
+                    nearest = members[:_NEAREST_OF_A_SUM]
+                    for other in (*nearest, self.wholes[row]):
+                        if other not in found:
+                            found[other] = None
+                            n_printed += bool(self.is_printed[other])
+                            waiting.append(other)
+            rows = {row for one in found for row in self._row(self.of_cell, one)}
+            rests = {other for row in rows for other in self._row(self.sums, row) if not self.is_printed[other]}
+            self.near[cell, most] = np.array(sorted({*found, *rests}))
+        return self.near[cell, most]
+
+    @staticmethod
+    def _row(matrix, nth: int) -> list[int]:
+        return matrix.indices[matrix.indptr[nth] : matrix.indptr[nth + 1]].tolist()
 
     def _show_again(self, hidden: np.ndarray, forced: np.ndarray, small: Sequence[int]) -> None:
         """Show again whatever no small count needs: those that weigh most first, and none before what bears it."""
@@ -235,7 +278,8 @@ class _Linked:
         for move in reversed(self.moves):
             if move[small] >= self.rises[small] and not move[stays].any():
                 return move
-        free = np.flatnonzero(~stays)
+        around = self._around(small, _NEIGHBOURHOODS[-1])
+        free = around[~stays[around]]
         for is_whole in (False, True):
             found = self._solved(free, [small], whole=is_whole)
             if found is None:
@@ -250,11 +294,16 @@ class _Linked:
 
     def _cheapest(self, hidden: np.ndarray, small: Sequence[int], *, whole: bool = False) -> np.ndarray:
         """Return which others to hide so that each small count can be at the threshold; all where none suffice."""
-        chosen = np.flatnonzero(self.is_printed & ~hidden)
         more = np.zeros(len(self.n), dtype=bool)
-        if len(chosen):
-            found = self._solved(np.arange(len(self.n)), small, chosen=chosen, whole=whole)
-            more[chosen] = True if found is None else found[-len(chosen) :] > 0.5
+        for most in _NEIGHBOURHOODS if len(small) == 1 else _NEIGHBOURHOODS[-1:]:
+            around = self._around(small[0], most)
+            chosen = around[(self.is_printed & ~hidden)[around]]
+            if len(chosen):
+                found = self._solved(around, small, chosen=chosen, whole=whole)
+                if found is not None:
+                    more[chosen] = found[-len(chosen) :] > 0.5
+                    return more
+        more[self.is_printed & ~hidden] = True
         return more
 
     def _solved(
