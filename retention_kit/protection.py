@@ -346,7 +346,7 @@ class _Linked:
                 np.concatenate([most.reshape(-1), np.ones(n_chosen)]),
             ),
             constraints=LinearConstraint(rows, lower, np.zeros(rows.shape[0])),
-            options={"mip_rel_gap": 0.0, "node_limit": _MOST_BRANCHES},
+            options={"mip_rel_gap": 0.0, "node_limit": _MOST_BRANCHES, "presolve": not (n_chosen or whole)},
         )
         return found.x
 
