@@ -197,6 +197,7 @@ class _Linked:
         rows, cells, signs = zip(*of, strict=True) if of else ((), (), ())
         self.sums = csr_array((signs, (rows, cells)), shape=(len(sums), len(places)))
         self.of_cell = self.sums.tocsc()
+        self.is_whole = len(places) <= _LARGEST_WHOLE
         self.wholes = [whole for whole, _ in sums]
 
     def chosen(self, primary: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -228,7 +229,7 @@ class _Linked:
 
     def _around(self, cell: int, most: int) -> np.ndarray:
         """Return the counts that hang together with one by the fewest sums; all where they are not too many."""
-        if len(self.n) <= _LARGEST_WHOLE:
+        if self.is_whole:
             return np.arange(len(self.n))
         if (cell, most) not in self.near:
             found, waiting = {cell: None}, deque([cell])
@@ -301,7 +302,7 @@ class _Linked:
             if len(chosen):
                 found = self._solved(around, small, chosen=chosen, whole=whole)
                 if found is not None:
-                    more[chosen] = found[-len(chosen) :] > 0.5
+                    more[chosen] = found[-len(chosen) :] > (0.5 if self.is_whole else _NEARLY)
                     return more
         more[self.is_printed & ~hidden] = True
         return more
@@ -338,15 +339,17 @@ class _Linked:
         persons = self.n[list(chosen)]
         order = (persons + np.arange(n_chosen) / max(n_chosen, 1) ** 2) / (persons.sum() + 1)
         moved = np.where(self.is_printed[free], 0.0 if n_chosen or whole else 1.0, 0.0)
+        is_integer = np.concatenate([np.full(least.size, int(whole)), np.full(n_chosen, int(self.is_whole))])
         found = milp(
             np.concatenate([np.tile(moved, 2 * len(small)), _FINENESS * (self.weights[list(chosen)] + order)]),
-            integrality=np.concatenate([np.full(least.size, int(whole)), np.ones(n_chosen)]),
+            integrality=is_integer,
             bounds=Bounds(
                 np.concatenate([least.reshape(-1), np.zeros(n_chosen)]),
                 np.concatenate([most.reshape(-1), np.ones(n_chosen)]),
             ),
             constraints=LinearConstraint(rows, lower, np.zeros(rows.shape[0])),
-            options={"mip_rel_gap": 0.0, "node_limit": _MOST_BRANCHES, "presolve": not (n_chosen or whole)},
+            # with whole numbers, what is presolved may be told on stdout
+            options={"mip_rel_gap": 0.0, "node_limit": _MOST_BRANCHES, "presolve": not is_integer.any()},
         )
         return found.x
 
