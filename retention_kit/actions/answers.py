@@ -9,7 +9,7 @@ from scipy.stats import norm
 from retention_kit.errors import MetricError
 from retention_kit.metrics import difference_of_shares
 from retention_kit.metrics.intervals import CONF_LEVEL, wilson
-from retention_kit.metrics.suppression import hide_small
+from retention_kit.protection import small_rows
 
 _PROMOTERS, _DETRACTORS = 9, 6
 _MOST = 10
@@ -127,7 +127,7 @@ def intentions(
         rows.append((value, n, stated, x / n, *ends, found.kept, found.lower, found.upper))
         curves[str(value)] = found
     columns = [by, "n", "stated", "returned_share", "returned_lower", "returned_upper", "kept", "lower", "upper"]
-    table = hide_small(pd.DataFrame(rows, columns=columns), n=["n"], keys=[by], min_cell=min_cell)
+    table = small_rows(pd.DataFrame(rows, columns=columns), n=["n"], keys=[by], min_cell=min_cell)
     hidden = set(table.loc[table["hidden"], by])
     return table, {value: found for value, found in curves.items() if value not in hidden}
 
@@ -149,7 +149,7 @@ def leavers_and_stayers(answers: pd.DataFrame, *, min_cell: int, conf_level: flo
     left = answers[["score"]].assign(group="left", n=answers["n_observed"] - answers["n_returned"])
     both = pd.concat([stayed, left], ignore_index=True)
     table = net_promoter_score(both, by="group", n="n", conf_level=conf_level).sort_values("group", ascending=False)
-    return hide_small(table.reset_index(drop=True), n=["n"], keys=["group"], min_cell=min_cell)
+    return small_rows(table.reset_index(drop=True), n=["n"], keys=["group"], min_cell=min_cell)
 
 
 @dataclass(frozen=True)

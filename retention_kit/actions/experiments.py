@@ -16,7 +16,7 @@ from retention_kit.errors import MetricError, UsageError, unknown_name
 from retention_kit.messages import N_, Message, Number
 from retention_kit.metrics import difference_of_shares
 from retention_kit.metrics.intervals import CONF_LEVEL, wilson
-from retention_kit.metrics.suppression import hide_small
+from retention_kit.protection import small_rows
 
 SMALLEST_RATIO_P = 0.01
 """A sample-ratio test with a smaller p says that the arms were not drawn as planned."""
@@ -448,7 +448,7 @@ def _by_market(
         found.append((market, read.n_treatment, read.n_control, *shares))
     columns = ["market", "n_treatment", "n_control", "share_treatment", "share_control", "difference", "lower", "upper"]
     table = pd.DataFrame(found, columns=columns)
-    return hide_small(table, n=["n_control", "n_treatment"], keys=["market"], min_cell=min_cell)
+    return small_rows(table, n=["n_control", "n_treatment"], keys=["market"], min_cell=min_cell)
 
 
 def _by_bucket(buckets: pd.DataFrame, *, of: str, arms: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:

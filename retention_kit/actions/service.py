@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from retention_kit.metrics.intervals import CONF_LEVEL, wilson
-from retention_kit.metrics.suppression import hide_small
+from retention_kit.protection import small_rows
 
 KINDS = ("delivery", "response")
 _N_DRAWS = 1000
@@ -34,7 +34,7 @@ def waits(service_counts: pd.DataFrame, *, market: str, min_cell: int, conf_leve
     columns = ["kind", "place", "n", "median", "spread", "lower", "upper"]
     columns += ["n_promised", "kept_share", "kept_lower", "kept_upper"]
     table = pd.DataFrame(found, columns=columns)
-    return hide_small(table, n=["n"], keys=["kind", "place"], min_cell=min_cell, within=["kind", "place"])
+    return small_rows(table, n=["n"], keys=["kind", "place"], min_cell=min_cell, within=["kind", "place"])
 
 
 def _of(rows: pd.DataFrame, *, conf_level: float) -> dict[str, float]:

@@ -1,11 +1,13 @@
 """The group's sheet: all markets side by side, what differs by more than chance, who moved, revenue at constant rates.
 
-A market with fewer than `min_cell` customers in a number is in no row of it and in no sum: what is pooled is pooled
-over the markets that are shown, so that nothing can be subtracted.
+A number that is hidden in a market's report is hidden here too. A market with fewer than `min_cell` customers in a
+number is in no row of it and in no sum: what is pooled is pooled over the markets that are shown, so that nothing can
+be subtracted.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,13 +15,13 @@ import pandas as pd
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
 from retention_kit.messages import N_
-from retention_kit.metrics import base, orders, retention
+from retention_kit.metrics import base, disclosure, orders, retention
 from retention_kit.metrics.changes import IN_A_YEAR, LEAST_OF_A_SHARE, against_year_before, where_it_changed
 from retention_kit.metrics.headline import Headline, headline, share_headline, window_of
 from retention_kit.metrics.markets import benjamini_hochberg, compared_markets, mix_and_rate, mix_and_rate_interval
 from retention_kit.metrics.rows import where
-from retention_kit.metrics.suppression import hide_small
 from retention_kit.periods import first_date, label
+from retention_kit.protection import small_rows
 
 SHARES = ("customer_retention_rate", "returned_share", "pooled_retention", "repeat_customer_rate_by_days")
 """The shares that markets are compared by."""
@@ -74,14 +76,16 @@ def group_sheet(
     reconcile_group(tables, markets=list(markets))
     history = tables["order_counts"].query("grain == 'history'").set_index("market")["n_customers"]
     shown = [code for code in markets if history[code] >= min_cell]
+    hidden_in = _hidden_in(tables, markets=shown, grain=grain, base_grain=base_grain, min_cell=min_cell)
     shares = market_shares(tables, markets=shown, grain=grain, base_grain=base_grain)
+    open_shares = _open(shares, hidden_in)
     secret = len(shown) < len(markets) or _few_more(where(tables["order_counts"], grain="history"), min_cell=min_cell)
     found = {
         "customers": _customers(tables, shown=shown, with_total=not secret),
-        "compared": compared_shares(shares[shares["n"] >= min_cell]) if compared is None else compared,
+        "compared": compared_shares(open_shares) if compared is None else compared,
         "mix": _mixes(tables["cut_counts"], markets=shown, min_cell=min_cell),
-        "readings": _readings(tables["cohort_counts"], markets=shown, grain=grain),
-        "anomalies": _anomalies(tables, markets=shown, grains=(grain, base_grain), min_cell=min_cell),
+        "readings": _readings(tables["cohort_counts"], markets=shown, grain=grain, hidden_in=hidden_in),
+        "anomalies": _anomalies(tables, markets=shown, grains=(grain, base_grain), hidden_in=hidden_in),
         "movers": _movers(tables["mover_counts"], markets=shown, min_cell=min_cell),
     }
     found["changes"] = where(found["anomalies"], metric="customer_retention_rate")
@@ -91,7 +95,7 @@ def group_sheet(
     names = {code: markets[code].name for code in shown}
     hidden = tuple(market.name for code, market in markets.items() if code not in shown)
     currency = None if money is None else money[0]
-    small = {metric for metric, n in shares.groupby("metric")["n"].min().items() if n < min_cell}
+    small = set(shares["metric"]) - set(open_shares["metric"]) | set(shares.drop(open_shares.index)["metric"])
     told = {} if secret else _headlines(tables, as_of=as_of, base_grain=base_grain, small=small, min_cell=min_cell)
     return GroupSheet(names, as_of, min_cell, grain, base_grain, currency, hidden, told, found)
 
@@ -152,12 +156,27 @@ def reconcile_group(tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str
 def market_shares(
     tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grain: str, base_grain: str
 ) -> pd.DataFrame:
-    """Return the shares that markets are compared by: `market`, `metric`, `count`, `n`, where anybody is in them."""
+    """Return the shares that markets are compared by, where anybody is in them.
+
+    Columns `market`, `metric`, `count`, `n`; `of`, `counted`, the names of both in the market's report.
+    """
     activity = tables["activity_counts"].query("grain == @base_grain and rule == 'window' and complete == 1")
     rates = base.customer_retention_rate.frame(activity).sort_values("period").groupby("market").tail(1)
     cut = tables["cut_counts"].query("cut == 'everybody' and horizon_days == 90")
     pooled = retention.pooled_retention.frame(tables["cohort_counts"].query("grain == @grain")).query("age == 1")
     history = orders.repeat_customer_rate_by_days.frame(tables["order_counts"].query("grain == 'history'"))
+    rates = rates.assign(
+        of=[disclosure.at("window", base_grain, period - 1) for period in rates["period"]],
+        counted=[disclosure.flow("retained", "window", base_grain, period) for period in rates["period"]],
+    )
+    cut, pooled, history = (
+        table.assign(of=[of] * len(table), counted=[counted] * len(table))
+        for table, of, counted in (
+            (cut, *(disclosure.cut("everybody", "everybody", 90, of=of) for of in ("observed", "returned"))),
+            (pooled, ("pooled", grain, 1), ("pooled active", grain, 1)),
+            (history, disclosure.CUSTOMERS, disclosure.REPEAT_BY_DAYS),
+        )
+    )
     named = {
         "customer_retention_rate": (rates, "n_retained", "n_start"),
         "returned_share": (cut, "n_returned", "n_observed"),
@@ -165,7 +184,9 @@ def market_shares(
         "repeat_customer_rate_by_days": (history, "n_repeat_customers_by_days", "n_customers"),
     }
     rows = [
-        table[["market", count, n]].set_axis(["market", "count", "n"], axis=1).assign(metric=metric)
+        table[["market", count, n, "of", "counted"]]
+        .set_axis(["market", "count", "n", "of", "counted"], axis=1)
+        .assign(metric=metric)
         for metric, (table, count, n) in named.items()
     ]
     found = pd.concat(rows, ignore_index=True)
@@ -174,7 +195,24 @@ def market_shares(
     found = found.sort_values("market", key=lambda codes: codes.map(order), kind="stable")
     nth = found["metric"].map({name: nth for nth, name in enumerate(SHARES)})
     found = found.assign(nth=nth).sort_values("nth", kind="stable", ignore_index=True)
-    return found[["market", "metric", "count", "n"]]
+    return found[["market", "metric", "count", "n", "of", "counted"]]
+
+
+def _hidden_in(
+    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grain: str, base_grain: str, min_cell: int
+) -> dict[str, frozenset[disclosure.Name]]:
+    """Return the counts that each market's report hides."""
+    found = {}
+    for code in markets:
+        here = {name: table[table["market"] == code] for name, table in tables.items() if "market" in table}
+        found[code] = disclosure.printed(here, grain=grain, base_grain=base_grain).hidden(min_cell=min_cell)
+    return found
+
+
+def _open(shares: pd.DataFrame, hidden_in: Mapping[str, frozenset[disclosure.Name]]) -> pd.DataFrame:
+    """Return the shares whose counts are hidden in no report; `of` and `counted` name them."""
+    names = zip(shares["market"], shares["of"], shares["counted"], strict=True)
+    return shares[[hidden_in[market].isdisjoint((of, counted)) for market, of, counted in names]]
 
 
 def market_comparison(
@@ -194,7 +232,8 @@ def market_comparison(
     `compared`, one row per share and market that is large enough: `metric`, `market`, and what `compared_markets` has.
     """
     shares = market_shares(tables, markets=markets, grain=grain, base_grain=base_grain)
-    return {"compared": compared_shares(shares[shares["n"] >= min_cell])}
+    hidden_in = _hidden_in(tables, markets=markets, grain=grain, base_grain=base_grain, min_cell=min_cell)
+    return {"compared": compared_shares(_open(shares, hidden_in))}
 
 
 def compared_shares(shares: pd.DataFrame) -> pd.DataFrame:
@@ -243,11 +282,18 @@ def _mixes(cut_counts: pd.DataFrame, *, markets: Sequence[str], min_cell: int) -
     return found.assign(difference=found["mix"] + found["of_rate"])
 
 
-def _readings(cohort_counts: pd.DataFrame, *, markets: Sequence[str], grain: str) -> pd.DataFrame:
+def _readings(
+    cohort_counts: pd.DataFrame,
+    *,
+    markets: Sequence[str],
+    grain: str,
+    hidden_in: Mapping[str, frozenset[disclosure.Name]],
+) -> pd.DataFrame:
     """Return of each market where in its cohorts and ages retention changed against the year before."""
     rows = []
     for code in markets:
-        reading = where_it_changed(cohort_counts[cohort_counts["market"] == code], grain=grain)
+        cells = disclosure.open_cells(cohort_counts[cohort_counts["market"] == code], hidden_in[code], grain=grain)
+        reading = where_it_changed(cells, grain=grain)
         at = reading.at
         told = "" if at is None else str(at) if reading.kind == "age" else label(at, grain=grain)
         rows.append((code, reading.kind, told, reading.ratio, reading.lower, reading.upper, reading.p))
@@ -255,7 +301,11 @@ def _readings(cohort_counts: pd.DataFrame, *, markets: Sequence[str], grain: str
 
 
 def _anomalies(
-    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grains: tuple[str, str], min_cell: int
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    markets: Sequence[str],
+    grains: tuple[str, str],
+    hidden_in: Mapping[str, frozenset[disclosure.Name]],
 ) -> pd.DataFrame:
     """Return each share of each market beside the year before, false alarms held down.
 
@@ -268,16 +318,20 @@ def _anomalies(
     cells = where(tables["cohort_counts"], grain=grain, left_truncated=0)
     sizes = where(cells, age=0).set_index(["market", "cohort"])["n_active"].rename("n")
     returned = where(cells, age=1, complete=1).join(sizes, on=["market", "cohort"])
-    with_few = sizes[(sizes > 0) & (sizes < min_cell)].index.get_level_values("market")
-    returned = returned[~returned["market"].isin(with_few)]  # a cohort may be hidden there for another one's sake
+    of_window = partial(disclosure.base_names, "window", base_grain)
     found = []
-    for metric, rows, names, length in (
-        ("customer_retention_rate", activity, ("period", "n_retained", "n_start"), base_grain),
-        ("repeat_customer_rate", ordered, ("period", "n_repeat_customers", "n_customers"), base_grain),
-        ("classic_retention", returned, ("cohort", "n_active", "n"), grain),
-    ):
-        shares = rows[["market", *names]].set_axis(["market", "period", "count", "n"], axis=1)
-        shares = shares[shares["market"].isin(list(markets)) & (shares["n"] >= min_cell)].assign(metric=metric)
+    for metric, rows, columns, length, names in (
+        ("customer_retention_rate", activity, ("period", "n_retained", "n_start"), base_grain,
+         lambda period: (of_window(period)["start"], of_window(period)["retained"])),
+        ("repeat_customer_rate", ordered, ("period", "n_repeat_customers", "n_customers"), base_grain,
+         lambda period: (disclosure.at("period", base_grain, period),) * 2),
+        ("classic_retention", returned, ("cohort", "n_active", "n"), grain,
+         lambda cohort: (disclosure.cell(grain, cohort, 0), disclosure.cell(grain, cohort, 1))),
+    ):  # fmt: skip
+        shares = rows[["market", *columns]].set_axis(["market", "period", "count", "n"], axis=1)
+        shares = shares[shares["market"].isin(list(markets)) & (shares["n"] > 0)].assign(metric=metric)
+        counted = [names(period) for period in shares["period"]]
+        shares = _open(shares.assign(of=[of for of, _ in counted], counted=[of for _, of in counted]), hidden_in)
         rows = against_year_before(shares, grain=length)
         found.append(rows.assign(period=[label(period, grain=length) for period in rows["period"]]))
     together = pd.concat([rows for rows in found if len(rows)] or found[:1], ignore_index=True)
@@ -292,7 +346,7 @@ def _movers(mover_counts: pd.DataFrame, *, markets: Sequence[str], min_cell: int
     pairs = mover_counts.query("market in @markets and to_market in @markets and market != to_market")
     pairs = pairs.sort_values("n_customers", ascending=False, ignore_index=True)
     keys = ["market", "to_market"]
-    known = hide_small(pairs[[*keys, "n_customers"]], n=["n_customers"], keys=keys, min_cell=min_cell)["hidden"]
+    known = small_rows(pairs[[*keys, "n_customers"]], n=["n_customers"], keys=keys, min_cell=min_cell)["hidden"]
     large, rest = pairs.loc[~known, [*keys, "n_customers"]], int(pairs.loc[known, "n_customers"].sum())
     if known.sum() > 1 and rest >= min_cell:
         others = pd.DataFrame({"market": ["other"], "to_market": ["other"], "n_customers": [rest]})

@@ -1,6 +1,6 @@
 """A headline: one number of a market, with all that is needed to argue with it, and how it is made of counts."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -63,7 +63,7 @@ PLAIN_DEFINITIONS = {
 class Headline:
     """One number of a market, with all that is needed to argue with it.
 
-    `n` is the number of customers it is about. `value` is None where the number is hidden (a small cell) or
+    `n` is the number of customers it is about. `value` is None where the number is hidden (it would tell of a few) or
     cannot be had; `note` then says why. `window` is half open: its last date is not in it.
     """
 
@@ -88,12 +88,18 @@ class Headline:
         """Return it as plain values, for JSON."""
         return asdict(self)
 
-    def unless_small(self, min_cell: int) -> "Headline":
-        """Return it, or without any number where it is about fewer than `min_cell` customers."""
-        if self.n is None or self.n == 0 or self.n >= min_cell:
+    def hidden_with(self, needs: Iterable[Hashable], secret: frozenset[Hashable], *, min_cell: int) -> "Headline":
+        """Return it, or without any number where a count that it needs is hidden: its own n is small, or another."""
+        if secret.isdisjoint(needs) and not 0 < (self.n or 0) < min_cell:
             return self
         numbers = dict.fromkeys(["value", "n", "lower", "upper", "conf_level", "numerator", "denominator"])
-        return replace(self, **numbers, hidden=True, note=Message("hidden: fewer than {n} customers", n=min_cell))
+        is_small = 0 < (self.n or 0) < min_cell
+        why = (
+            Message("hidden: fewer than {n} customers", n=min_cell)
+            if is_small
+            else Message("hidden: it would tell of fewer than {n} customers", n=min_cell)
+        )
+        return replace(self, **numbers, hidden=True, note=why)
 
 
 def label_of(name: str) -> str:

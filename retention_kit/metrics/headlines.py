@@ -43,7 +43,7 @@ _OF_THOSE_BEFORE = {
 def headlines(
     tables: Mapping[str, pd.DataFrame], *, market: Market, as_of: str, base_grain: str, min_cell: int
 ) -> list[Headline]:
-    """Return the headlines of one market from its counts tables, small cells hidden.
+    """Return the headlines of one market from its counts tables, nothing hidden.
 
     Those of the base are of the last closed period; those of orders of the whole history before `as_of`.
     """
@@ -55,7 +55,7 @@ def headlines(
     if "revenue_minor" in tables["order_counts"]:
         found += _of_kept_revenue(tables["retained_revenue_counts"], as_of=as_of, grain=base_grain)
         found += worth_headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
-    by_id = {headline.id: headline.unless_small(min_cell) for headline in found}
+    by_id = {headline.id: headline for headline in found}
     return [by_id[name] for name in ORDER if name in by_id]
 
 

@@ -5,43 +5,20 @@ The one place where the families meet; the report, its machine-readable twin and
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
-import numpy as np
 import pandas as pd
 
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError
-from retention_kit.messages import Message
-from retention_kit.metrics import base, cadence, differences, orders, retention, revenue
+from retention_kit.metrics import base, cadence, differences, disclosure, orders, retention, revenue
 from retention_kit.metrics.changes import IN_A_YEAR, NO_CHANGE, Reading, where_it_changed, year_on_year
 from retention_kit.metrics.group import compared_shares
 from retention_kit.metrics.headline import Headline
 from retention_kit.metrics.headlines import headlines
 from retention_kit.metrics.rows import where
 from retention_kit.metrics.sensitivity import sensitivity
-from retention_kit.metrics.suppression import hide_near, hide_small
 from retention_kit.metrics.survival import kaplan_meier, survival_at
-from retention_kit.periods import first_date, label, period_of
-
-_CELLS: dict[str, dict[str, list[str]]] = {
-    # the end of one period is the start of the next: both must be large enough
-    "active_base": {"n": ["n_start", "n_end"], "keys": ["rule", "period", "left_truncated"], "within": ["rule"]},
-    "cohort_retention": {"n": ["n"], "keys": ["cohort", "age", "left_truncated"], "within": ["age"]},
-    "pooled_retention": {"n": ["n"], "keys": ["age"]},
-    "orders": {"n": ["n_customers"], "keys": ["period", "complete"]},
-    "returned": {"n": ["n_observed"], "keys": ["cut", "value", "horizon_days"], "within": ["cut", "horizon_days"]},
-}
-"""Each table's columns of customers, the columns that name its rows, and which of its rows add up to a total."""
-
-
-_NESTED: dict[str, dict] = {
-    "brackets": {"n": "n_observed", "keys": ["first_day", "last_day"]},
-    "windows": {"n": "n_start", "keys": ["window_days"]},
-    "next_order": {"n": "n", "keys": ["nth"]},
-    "sensitivity": {"n": "n", "keys": ["question", "definition", "kind"]},
-}
-"""The same of tables whose rows hold each other's customers: two of them must not differ by a few."""
+from retention_kit.periods import label
 
 _STEP_DAYS = 30
 """Days between two points of the survival curve that is shown."""
@@ -49,7 +26,11 @@ _STEP_DAYS = 30
 
 @dataclass(frozen=True)
 class Sheet:
-    """The headlines and tables of one market, as of one instant."""
+    """The headlines and tables of one market, as of one instant.
+
+    A hidden number is NaN; `hidden` says of each cell of each table whether it is, and a table's own column `hidden`
+    whether a cell of the row is. What is not hidden and NaN is not there: nobody to take a share of.
+    """
 
     market: Market
     as_of: str
@@ -58,8 +39,14 @@ class Sheet:
     base_grain: str
     headlines: Mapping[str, Headline]
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    hidden: Mapping[str, pd.DataFrame] = field(repr=False, default_factory=dict)
     refund_policy: str = ""
     reading: Reading = NO_CHANGE
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether small groups are hidden; a profile's `min_cell = 1` shows everybody."""
+        return self.min_cell > 1
 
 
 def market_sheet(
@@ -92,37 +79,89 @@ def market_sheet(
     """
     reconcile(tables["activity_counts"])
     reconcile_revenue(tables["revenue_counts"])
-    shown = {
-        "active_base": _active_base(tables["activity_counts"], grain=base_grain),
-        "cohort_retention": _cohorts(tables["cohort_counts"], grain=grain),
-        "orders": _orders(tables["order_counts"], market=market, grain=grain),
-        "returned": _returned(tables["cut_counts"]),
-    }
-    hidden = {name: hide_small(table, **_CELLS[name], min_cell=min_cell) for name, table in shown.items()}
-    secret = _secret_cohorts(tables["cohort_counts"], hidden["cohort_retention"], grain=grain)
-    hidden["orders"] = _without(hidden["orders"], _sums_of_few(secret, grain=grain, min_cell=min_cell))
-    hidden["active_base"] = _without(
-        hidden["active_base"], _newcomers_of_few(secret, grain=grain, over=base_grain, min_cell=min_cell)
+    secret = disclosure.printed(tables, grain=grain, base_grain=base_grain).hidden(min_cell=min_cell)
+    told = headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
+    open_cells = disclosure.open_cells(tables["cohort_counts"], secret, grain=grain)
+    sheet = Sheet(
+        market,
+        as_of,
+        min_cell,
+        grain,
+        base_grain,
+        headlines={headline.id: headline for headline in told},
+        tables=_tables(tables, open_cells, compared, market=market, grains=(grain, base_grain), min_cell=min_cell),
+        refund_policy=refund_policy,
+        reading=where_it_changed(open_cells, grain=grain),
     )
-    pooled = _pooled(tables["cohort_counts"], hidden["cohort_retention"], grain=grain)
-    hidden["pooled_retention"] = hide_small(pooled, **_CELLS["pooled_retention"], min_cell=min_cell)
-    found = headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
-    ordered = {name: hidden[name] for name in _CELLS}
-    customers = where(tables["order_counts"], grain="history")["n_customers"].iloc[0]
-    grains = (grain, base_grain)
-    ordered |= _nested(tables, market=market, customers=int(customers), grains=grains, min_cell=min_cell)
-    ordered["survival"] = _survival(tables["lifetime_counts"], min_cell=min_cell)
-    ordered["compared"] = _compared(compared, market=market)
+    needs = disclosure.counts_of_headlines(tables["activity_counts"], base_grain=base_grain)
+    return _protected(sheet, secret, needs=needs)
+
+
+def _tables(
+    tables: Mapping[str, pd.DataFrame],
+    open_cells: pd.DataFrame,
+    compared: pd.DataFrame | None,
+    *,
+    market: Market,
+    grains: tuple[str, str],
+    min_cell: int,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of a sheet, nothing hidden, their periods as numbers."""
+    grain, base_grain = grains
+    windows = base.retention_by_window.frame(where(tables["window_counts"], grain=base_grain))
+    gaps = tables["gap_counts"]
+    following = cadence.next_order_share.frame(gaps[gaps["nth"] < disclosure.LAST_ORDER_DAY])
+    found = {
+        "active_base": _active_base(tables["activity_counts"], grain=base_grain),
+        "cohort_retention": _without_keys(retention.classic_retention.frame(_of_grain(tables["cohort_counts"], grain))),
+        "pooled_retention": _without_keys(retention.pooled_retention.frame(_of_grain(tables["cohort_counts"], grain))),
+        "orders": _orders(tables["order_counts"], market=market, grain=grain),
+        "returned": differences.returned_share.frame(tables["cut_counts"]).drop(columns="market"),
+        "brackets": retention.bracket_retention.frame(tables["return_counts"]).drop(columns="market"),
+        "windows": windows.drop(columns=["market", "grain", "period", "n_end"]),
+        "next_order": following.drop(columns=["market", "n_days"]),
+        "sensitivity": sensitivity(
+            tables, grain=grain, base_grain=base_grain, activity_window_days=market.activity_window_days
+        ),
+        "survival": _survival(tables["lifetime_counts"], min_cell=min_cell),
+        "compared": _compared(compared, market=market),
+    }
     if "revenue_minor" in tables["order_counts"]:
-        few = _parts_of_few(tables["order_counts"], hidden["orders"], grains=grains, min_cell=min_cell)
-        ordered |= _revenue(tables, market=market, grain=base_grain, min_cell=min_cell, few=few)
-    open_cells = _open_cells(tables["cohort_counts"], ordered["cohort_retention"], grain=grain)
-    ordered["year_on_year"] = _year_on_year(open_cells, grain=grain)
-    reading = where_it_changed(open_cells, grain=grain)
-    last = where(hidden["active_base"], rule="window").tail(1)
-    told = found if last.empty or not last["hidden"].any() else [_hidden_with_base(h, min_cell) for h in found]
-    by_id = {headline.id: headline for headline in told}
-    return Sheet(market, as_of, min_cell, grain, base_grain, by_id, ordered, refund_policy, reading)
+        found |= _revenue(tables, market=market, grain=base_grain)
+    return found | {"year_on_year": _year_on_year(open_cells, grain=grain)}
+
+
+def _protected(
+    sheet: Sheet, secret: frozenset[disclosure.Name], *, needs: Mapping[str, tuple[disclosure.Name, ...]]
+) -> Sheet:
+    """Return a sheet in which nothing is told that a hidden count is needed for, and its periods are written out."""
+    facts = {"grain": sheet.grain, "base_grain": sheet.base_grain}
+    tables, hidden = {}, {}
+    for name, table in sheet.tables.items():
+        cells = disclosure.hidden_cells(table, name, secret, **facts)
+        numbers = dict.fromkeys(disclosure.NEEDS.get(name, {}).keys() & set(table), "float64")
+        shown = table.astype(numbers).drop(columns=["of", "counted"], errors="ignore")
+        shown = shown.mask(cells) if cells.any(axis=None) else shown
+        if name in disclosure.NEEDS and name != "year_on_year":
+            shown = shown.assign(hidden=cells.any(axis=1))
+        for column, length in _PERIODS.get(name, {}).items():
+            shown = _labelled(shown, column, grain=facts[length])
+        tables[name], hidden[name] = shown, cells.reindex(columns=shown.columns, fill_value=False)
+    told = {
+        name: one.hidden_with(needs[name], secret, min_cell=sheet.min_cell) for name, one in sheet.headlines.items()
+    }
+    return replace(sheet, headlines=told, tables=tables, hidden=hidden)
+
+
+_PERIODS = {
+    "active_base": {"period": "base_grain"},
+    "cohort_retention": {"cohort": "grain"},
+    "orders": {"period": "grain"},
+    "revenue_bridge": {"period": "base_grain"},
+    "revenue_change": {"period": "base_grain"},
+    "year_on_year": {"cohort": "grain"},
+}
+"""The column of periods of each table that has one, and which of the sheet's grains they are."""
 
 
 def reconcile(activity_counts: pd.DataFrame) -> None:
@@ -168,37 +207,10 @@ def reconcile_revenue(revenue_counts: pd.DataFrame) -> None:
         )
 
 
-def _nested(
-    tables: Mapping[str, pd.DataFrame],
-    *,
-    market: Market,
-    customers: int,
-    grains: tuple[str, str],
-    min_cell: int,
-) -> dict[str, pd.DataFrame]:
-    """Return the tables whose rows hold each other's customers, and none that differs by a few from what is shown."""
-    grain, base_grain = grains
-    windows = base.retention_by_window.frame(where(tables["window_counts"], grain=base_grain))
-    following = cadence.next_order_share.frame(tables["gap_counts"][tables["gap_counts"]["nth"] < 5])
-    shown = {
-        "brackets": retention.bracket_retention.frame(tables["return_counts"]).drop(columns="market"),
-        "windows": windows.drop(columns=["market", "grain", "period", "n_end"]),
-        "next_order": following.drop(columns=["market", "n_days"]),
-        "sensitivity": sensitivity(
-            tables, grain=grain, base_grain=base_grain, activity_window_days=market.activity_window_days
-        ),
-    }
-    totals = {"brackets": [customers], "sensitivity": [customers]}
-    return {
-        name: hide_near(table, **_NESTED[name], min_cell=min_cell, totals=totals.get(name, ()))
-        for name, table in shown.items()
-    }
-
-
 def _survival(lifetime_counts: pd.DataFrame, *, min_cell: int) -> pd.DataFrame:
     """Return the survival of customers every thirty days, as long as enough of them are observed."""
     lives = lifetime_counts[lifetime_counts["kind"] == "orders"]
-    columns = ["duration_days", "n", "survival", "lower", "upper", "hidden"]
+    columns = ["duration_days", "n", "survival", "lower", "upper"]
     n = int(lives[["n_ended", "n_running"]].sum().sum())
     if n < min_cell:
         return pd.DataFrame(columns=columns)
@@ -206,7 +218,7 @@ def _survival(lifetime_counts: pd.DataFrame, *, min_cell: int) -> pd.DataFrame:
     last = curve.loc[curve["n_at_risk"] >= min_cell, "duration"].iloc[-1]
     days = list(range(0, int(last) + 1, _STEP_DAYS))
     ends = {name: survival_at(curve, days, column=name) for name in ("survival", "lower", "upper")}
-    return pd.DataFrame({"duration_days": days, "n": n, **ends, "hidden": False})
+    return pd.DataFrame({"duration_days": days, "n": n, **ends})
 
 
 def _compared(compared: pd.DataFrame | None, *, market: Market) -> pd.DataFrame:
@@ -218,13 +230,8 @@ def _compared(compared: pd.DataFrame | None, *, market: Market) -> pd.DataFrame:
     return mine.assign(n_markets=mine["metric"].map(counts)).drop(columns="market")
 
 
-def _revenue(
-    tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str, min_cell: int, few: set[int]
-) -> dict[str, pd.DataFrame]:
-    """Return where revenue came from in each closed period, and what moved it against the year before.
-
-    Periods of `few` are not told: their revenue, less the shorter periods that are shown, would tell of a hidden one.
-    """
+def _revenue(tables: Mapping[str, pd.DataFrame], *, market: Market, grain: str) -> dict[str, pd.DataFrame]:
+    """Return where revenue came from in each closed period, and what moved it against the year before."""
     per_unit = market.minor_per_unit
     bridge = where(tables["revenue_counts"], grain=grain, complete=1)
     table = bridge[["period"]].copy()
@@ -234,7 +241,6 @@ def _revenue(
         table = table.merge(rate.frame(bridge)[["period", rate.__name__]], on="period")
     sizes = where(tables["activity_counts"], grain=grain, rule="period")[["period", "n_start", "n_end"]]
     table = table.merge(sizes, on="period")
-    table = hide_small(table, n=["n_start", "n_end"], keys=["period"], min_cell=min_cell)
     change = revenue.revenue_change.frame(
         _of_grain(tables["order_counts"], grain), minor_per_unit=per_unit, periods_back=IN_A_YEAR[grain]
     )
@@ -245,94 +251,7 @@ def _revenue(
         on=["market", "grain", "period"],
         how="left",
     )
-    change = hide_small(
-        change.drop(columns=["market", "grain"]), n=["n_now", "n_then"], keys=["period"], min_cell=min_cell
-    )
-    told = {}
-    for name, rows, back in (("revenue_bridge", table, 1), ("revenue_change", change, IN_A_YEAR[grain])):
-        secret = {label(period + later, grain=grain) for period in few for later in (0, back)}
-        told[name] = _without(_labelled(rows, "period", grain=grain), secret)
-    return told
-
-
-def _secret_cohorts(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> pd.DataFrame:
-    """Return the cells of cohorts that are hidden: `cohort`, `age`, `period`, `size` of the cohort."""
-    counts = _of_grain(cohort_counts, grain)
-    sizes = counts[counts["age"] == 0].set_index("cohort")["n_active"]
-    hidden = pd.MultiIndex.from_frame(cohort_retention.loc[cohort_retention["hidden"], ["cohort", "age"]])
-    named = pd.MultiIndex.from_frame(_labelled(counts, "cohort", grain=grain)[["cohort", "age"]])
-    cells = counts.loc[named.isin(hidden), ["cohort", "age"]]
-    return cells.assign(period=cells["cohort"] + cells["age"], size=cells["cohort"].map(sizes))
-
-
-def _sums_of_few(secret: pd.DataFrame, *, grain: str, min_cell: int) -> set[str]:
-    """Return the periods whose total, less the cells shown, would tell of one hidden cohort, or of few people.
-
-    The customers of a period are those of all cohorts at their ages: one diagonal.
-    """
-    alone = secret.groupby("period")["size"].agg(["size", "sum"])
-    alone = alone[(alone["size"] == 1) | (alone["sum"] < min_cell)]
-    return {label(period, grain=grain) for period in alone.index}
-
-
-def _parts_of_few(
-    order_counts: pd.DataFrame, orders_shown: pd.DataFrame, *, grains: tuple[str, str], min_cell: int
-) -> set[int]:
-    """Return the periods of the base whose revenue, less the periods of orders that are shown, would tell of a few."""
-    grain, over = grains
-    counts = _labelled(where(order_counts, grain=grain), "period", grain=grain).assign(
-        number=where(order_counts, grain=grain)["period"].to_numpy()
-    )
-    secret = counts[counts["period"].isin(orders_shown.loc[orders_shown["hidden"], "period"])]
-    parts: dict[int, list[int]] = {}
-    for row in secret[secret["n_customers"] > 0].itertuples():
-        for period in _overlapped(row.number, grain=grain, over=over):
-            parts.setdefault(period, []).append(row.n_customers)
-    return {period for period, sizes in parts.items() if len(sizes) == 1 or sum(sizes) < min_cell}
-
-
-def _overlapped(period: int, *, grain: str, over: str) -> range:
-    """Return the periods of one grain that a period of another lies in."""
-    first, after = (first_date(period + step, grain=grain) for step in (0, 1))
-    return range(period_of(first, grain=over), period_of(after - timedelta(days=1), grain=over) + 1)
-
-
-def _newcomers_of_few(secret: pd.DataFrame, *, grain: str, over: str, min_cell: int) -> set[str]:
-    """Return the periods of the base whose newcomers, less the cohorts that are shown, would tell of few people."""
-    cohorts = secret[secret["age"] == 0]
-    overlapping: dict[int, list[int]] = {}
-    for row in cohorts.itertuples():
-        for period in _overlapped(row.cohort, grain=grain, over=over):
-            overlapping.setdefault(period, []).append(row.size)
-    few = {period for period, sizes in overlapping.items() if len(sizes) == 1 or sum(sizes) < min_cell}
-    return {label(period, grain=over) for period in few}
-
-
-def _without(table: pd.DataFrame, periods: set[str]) -> pd.DataFrame:
-    """Return a table with the numbers of some periods hidden too."""
-    more = table["period"].isin(periods)
-    numbers = [column for column in table.select_dtypes("float64") if column not in ("complete", "left_truncated")]
-    found = table.assign(hidden=table["hidden"] | more)
-    found.loc[more, numbers] = np.nan
-    return found
-
-
-def _hidden_with_base(headline: Headline, min_cell: int) -> Headline:
-    """Return a headline of the base without its numbers, where the base of the period is hidden."""
-    of_base = {"active_customers", "customer_retention_rate", "churn_rate"}
-    if headline.id not in of_base | {"textbook_retention_rate", "textbook_churn_rate"}:
-        return headline
-    numbers = dict.fromkeys(["value", "n", "lower", "upper", "conf_level", "numerator", "denominator"])
-    note = Message("hidden: it would tell of fewer than {n} customers", n=min_cell)
-    return replace(headline, **numbers, hidden=True, note=headline.note if headline.hidden else note)
-
-
-def _open_cells(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> pd.DataFrame:
-    """Return the cells of cohorts that are shown: no reading tells of a hidden one."""
-    counts = _of_grain(cohort_counts, grain)
-    shown = pd.MultiIndex.from_frame(cohort_retention.loc[~cohort_retention["hidden"], ["cohort", "age"]])
-    cells = pd.MultiIndex.from_frame(_labelled(counts, "cohort", grain=grain)[["cohort", "age"]])
-    return counts[cells.isin(shown)]
+    return {"revenue_bridge": table, "revenue_change": _without_keys(change)}
 
 
 def _year_on_year(cohort_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
@@ -341,11 +260,15 @@ def _year_on_year(cohort_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
     table = cells[["cohort", "age", "n", "n_then"]].assign(
         share=cells["n_active"] / cells["n"], share_then=cells["n_active_then"] / cells["n_then"]
     )
-    return _labelled(table.sort_values(["cohort", "age"], ignore_index=True), "cohort", grain=grain)
+    return table.sort_values(["cohort", "age"], ignore_index=True)
 
 
 def _of_grain(table: pd.DataFrame, grain: str) -> pd.DataFrame:
     return table[table["grain"] == grain].reset_index(drop=True)
+
+
+def _without_keys(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop(columns=["market", "grain"])
 
 
 def _labelled(table: pd.DataFrame, column: str, *, grain: str) -> pd.DataFrame:
@@ -361,22 +284,9 @@ def _active_base(activity_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
     )
     for other in (base.churn_rate, base.textbook_retention_rate, base.textbook_churn_rate):
         table = table.merge(other.frame(counts)[[*keys, other.__name__]], on=keys)
-    table = table.rename(columns={"growth_accounting": "quick_ratio"}).drop(columns=["market", "grain"])
+    table = _without_keys(table.rename(columns={"growth_accounting": "quick_ratio"}))
     had_customers = ((table["n_start"] > 0) | (table["n_end"] > 0)).groupby(table["rule"]).cummax()
-    return _labelled(table[had_customers].reset_index(drop=True), "period", grain=grain)
-
-
-def _cohorts(cohort_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:
-    table = retention.classic_retention.frame(_of_grain(cohort_counts, grain)).drop(columns=["market", "grain"])
-    return _labelled(table, "cohort", grain=grain)
-
-
-def _pooled(cohort_counts: pd.DataFrame, cohort_retention: pd.DataFrame, *, grain: str) -> pd.DataFrame:
-    """Return the pooled curve over the cells that are shown: no hidden one can be had by subtraction."""
-    counts = _labelled(_of_grain(cohort_counts, grain), "cohort", grain=grain)
-    open_cells = pd.MultiIndex.from_frame(cohort_retention.loc[~cohort_retention["hidden"], ["cohort", "age"]])
-    shown = pd.MultiIndex.from_frame(counts[["cohort", "age"]]).isin(open_cells)
-    return retention.pooled_retention.frame(counts.assign(complete=shown.astype(int))).drop(columns=["market", "grain"])
+    return table[had_customers].reset_index(drop=True)
 
 
 def _orders(order_counts: pd.DataFrame, *, market: Market, grain: str) -> pd.DataFrame:
@@ -388,8 +298,4 @@ def _orders(order_counts: pd.DataFrame, *, market: Market, grain: str) -> pd.Dat
         table = table.assign(revenue=counts["revenue_minor"] / market.minor_per_unit).merge(
             value_of_order[["period", "average_order_value"]], on="period", how="left"
         )
-    return _labelled(table, "period", grain=grain)
-
-
-def _returned(cut_counts: pd.DataFrame) -> pd.DataFrame:
-    return differences.returned_share.frame(cut_counts).drop(columns="market")
+    return table

@@ -18,13 +18,6 @@ from retention_kit.metrics.rows import where
 from retention_kit.periods import first_date
 
 _IN_A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
-_FEW = {
-    "day": N_("hidden: fewer than {n} customers in a day"),
-    "week": N_("hidden: fewer than {n} customers in a week"),
-    "month": N_("hidden: fewer than {n} customers in a month"),
-    "quarter": N_("hidden: fewer than {n} customers in a quarter"),
-    "year": N_("hidden: fewer than {n} customers in a year"),
-}
 _PER_ACTIVE = {
     "day": N_("{frequency} orders per active day, {origin}"),
     "week": N_("{frequency} orders per active week, {origin}"),
@@ -50,9 +43,6 @@ def worth_headlines(
         return
     first, after = (first_date(p, grain=base_grain) for p in (year["period"].iloc[0], year["period"].iloc[-1] + 1))
     facts["window"] = f"{first} to {after}"
-    if _is_small(year["n_customers"], min_cell) or _is_small(churned["n_start"], min_cell):
-        yield from _absent(Message(_FEW[base_grain], n=min_cell), market=market, facts=facts)
-        return
     if year["n_orders"].sum() == 0:
         yield from _absent(N_("nobody ordered in the last year"), market=market, facts=facts)
         return
@@ -84,14 +74,7 @@ def _year(tables: Mapping[str, pd.DataFrame], *, grain: str) -> tuple[pd.DataFra
     return closed, base[base["period"].isin(closed["period"])]
 
 
-def _is_small(customers: pd.Series, min_cell: int) -> bool:
-    """Tell whether a period is of a few customers: what is pooled over the others would give it away."""
-    return bool(((customers > 0) & (customers < min_cell)).any())
-
-
 def _absent(note: str, *, market: Market, facts: dict[str, Any]) -> Iterator[Headline]:
-    if note.startswith("hidden"):
-        facts = facts | {"n": None}
     yield headline("customer_lifespan", None, unit="years", note=note, **facts)
     money = {"unit": "currency per customer", "currency": market.currency}
     for name in ("clv_simple", "cltv"):

@@ -178,7 +178,7 @@ def retention_trend(
     """
     active_base = rows_of(active_base)
     title = _("Customer retention rate, 95% interval")
-    rows = where(active_base[active_base["n_start"] > 0], rule=rule, hidden=False).tail(last)
+    rows = where(active_base.dropna(subset=["customer_retention_rate"]), rule=rule).tail(last)
     if rows.empty:
         return _nothing(title, market=market, ax=ax)
     figure, axes = panels(ax=ax)

@@ -37,7 +37,7 @@ def _in_short(first: str, told: list[str]) -> Block:
 def lead(sheet: Sheet) -> str:
     """Return in a sentence or two how many stayed, whether that is a change, and how many customers it is about."""
     base = where(sheet.tables["active_base"], rule="window").tail(1)
-    if base.empty or base["hidden"].any() or sheet.headlines["customer_retention_rate"].value is None:
+    if base.empty or sheet.headlines["customer_retention_rate"].value is None:
         return ""
     change = _year_before(sheet)
     facts = {
@@ -125,7 +125,8 @@ def _year_before(sheet: Sheet) -> _Change | None:
     if len(base) < a_year + 1 or sheet.headlines["customer_retention_rate"].value is None:
         return None
     then, now = base.iloc[0], base.iloc[-1]
-    if then["hidden"] or now["hidden"] or then["left_truncated"] or then["n_start"] == 0 or now["n_start"] == 0:
+    is_told = then[["n_start", "n_retained"]].notna().all() and then["n_start"] > 0 and now["n_start"] > 0
+    if not is_told or then["left_truncated"]:
         return None
     found = difference_of_shares(now["n_retained"], now["n_start"], then["n_retained"], then["n_start"])
     return _Change(*found, then=then)
@@ -239,7 +240,8 @@ _FLOW = {
 
 def _flow(sheet: Sheet) -> str:
     base = where(sheet.tables["active_base"], rule="window").tail(1)
-    if base.empty or base["hidden"].any():
+    told = ["n_start", "n_end", "n_new", "n_reactivated", "n_lapsed"]
+    if base.empty or base[told].isna().any(axis=None):
         return ""
     row = base.iloc[0]
     change = row["n_end"] - row["n_start"]

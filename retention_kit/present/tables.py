@@ -16,7 +16,7 @@ from retention_kit.present.blocks import Block, stacked
 from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.markup import number
 from retention_kit.present.words import asked, beside, left_out_because, units
-from retention_kit.table import Column, Role, Table, hidden_rows, interval, words
+from retention_kit.table import Column, Role, Table, interval, words
 
 _CARDS = (
     "customer_retention_rate",
@@ -330,8 +330,7 @@ def _of_sheet(
     sheet: Sheet, table: str, rows: pd.DataFrame, columns: Sequence[Column], *, name: str, title: str, **facts
 ) -> Table:
     """Return rows of a sheet's table, each cell that protects a small group told as hidden."""
-    keys = [column.name or column.lower for column in columns if not column.is_number]
-    hidden = hidden_rows(rows, rows["hidden"], keys=[*keys, "horizon_days", "first_day", "last_day", "nth"])
+    hidden = sheet.hidden[table].loc[rows.index]
     return Table(
         rows, columns, name=name, title=title, hidden=hidden, twin=f"tables.{table}", as_of=sheet.as_of, **facts
     )

@@ -12,13 +12,13 @@ from retention_kit import __version__
 from retention_kit.config import GROUP, GROUP_NAME
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.group import GroupSheet
-from retention_kit.metrics.suppression import hide_small
 from retention_kit.models import MoneyTest, Outlook
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines, value
 from retention_kit.present.languages import N_, _, current, ngettext, place
 from retention_kit.present.report_data import SCHEMA_VERSION, AheadData, ChangeData, GroupReport, MarketReport, Row
 from retention_kit.present.sentences import group_sentences, sentences
+from retention_kit.protection import small_rows
 from retention_kit.table import Column, Role, Table
 from retention_kit.writing import write_whole
 
@@ -167,6 +167,8 @@ def publish_group(
 
 
 def _least(n: int) -> str:
+    if n == 1:
+        return _("everybody: min_cell = 1 switches protection off")
     return ngettext("{n} customer", "{n} customers", n).format(n=formats.count(n))
 
 
@@ -188,7 +190,7 @@ def _ahead(outlook: Outlook, *, min_cell: int) -> AheadData:
     if test is not None:
         numbers = ("weeks", "n_customers", "actual", "forecast", "lower", "upper", "last_period", "steady_ratio")
         tested = {name: getattr(test, name) for name in numbers} | {"holds": bool(test.holds)}
-        buckets = hide_small(test.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
+        buckets = small_rows(test.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
         tested["in_money"] = _in_money(test.money, forecast.market.minor_per_unit)
         tested |= {"split": date_of(test.split_day).isoformat(), "by_repeat_orders_before": _rows(buckets)}
     return {

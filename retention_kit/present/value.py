@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 
 from retention_kit.messages import Message, Period, Verbatim
 from retention_kit.metrics import Sheet
-from retention_kit.metrics.suppression import hide_small
 from retention_kit.models import LAWS, Judged, MarketForecast, Outlook, concentration, payback_month, segments
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats
@@ -30,6 +29,7 @@ from retention_kit.present.figures import (
 )
 from retention_kit.present.languages import N_, _, ngettext, place, worded
 from retention_kit.present.words import age_axis, beside, segment_named
+from retention_kit.protection import small_rows
 from retention_kit.table import Column, Role, Table, hidden_rows, interval, words
 
 _MOST_TOLD = 7
@@ -139,7 +139,7 @@ def buckets(forecast: MarketForecast, *, min_cell: int) -> Table:
     caption = N_("The back-test, by repeat orders before it")
     if forecast.tested is None:
         return _absent(caption, forecast.notes.get("test", ""), name="back-test")
-    rows = hide_small(forecast.tested.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
+    rows = small_rows(forecast.tested.buckets, n=["n_customers"], keys=["bucket"], min_cell=min_cell)
     is_last = (rows["bucket"] == rows["bucket"].max()) & (rows["bucket"] == _MOST_TOLD)
     return Table(
         rows.assign(
@@ -384,7 +384,7 @@ def still_customers(outlook: Outlook, *, min_cell: int) -> Table:
         orders=rows["orders"] * rows["n_customers"],
     )
     classes = rows.groupby("class_of", as_index=False)[["n_customers", "orders"]].sum()
-    classes = hide_small(classes, n=["n_customers"], keys=["class_of"], min_cell=min_cell)
+    classes = small_rows(classes, n=["n_customers"], keys=["class_of"], min_cell=min_cell)
     return Table(
         classes.assign(
             chance=words(Verbatim(_class_of(least)) for least in classes["class_of"]),
@@ -444,7 +444,7 @@ def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell:
     name = f"worth-{by.replace('_', '-')}"
     if rows.empty:
         return _absent(Verbatim(caption), outlook.notes.get("worth", ""), name=name)
-    rows = hide_small(rows, n=["n_customers"], keys=[by], min_cell=min_cell)
+    rows = small_rows(rows, n=["n_customers"], keys=[by], min_cell=min_cell)
     market = outlook.forecast.market
     # Translators: acquisition channel of customers of whom the data tell none
     unknown = {"unknown": N_("unknown")}
@@ -479,7 +479,7 @@ def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: in
     """
     rows = segments(segment_counts)
     columns = ["segment", "meaning", "n_customers", "share_of_customers", "share_of_revenue", "order_days"]
-    rows = hide_small(rows[columns], n=["n_customers"], keys=["segment", "meaning"], min_cell=min_cell)
+    rows = small_rows(rows[columns], n=["n_customers"], keys=["segment", "meaning"], min_cell=min_cell)
     return Table(
         rows.assign(called=words(Verbatim(segment_named(segment)) for segment in rows["segment"])),
         [

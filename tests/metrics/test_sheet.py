@@ -144,9 +144,9 @@ def test_the_twin_of_a_small_market_holds_no_number_of_its_customers(tmp_path):
         assert (row["shown"], row["shown_interval"]) == ("–", "")
     rows = [row for name in found["tables"] for row in found["tables"][name] if row["hidden"]]
     keys = {"rule", "period", "left_truncated", "cohort", "age", "cut", "horizon_days", "complete", "hidden", "nth"}
-    keys |= {"first_day", "last_day", "window_days", "question", "definition", "kind"}
+    keys |= {"first_day", "last_day", "window_days", "question", "definition", "kind", "n_cohorts", "landmark_days"}
     assert len(rows) > 20
-    assert all(number is None or (key == "value" and "cut" in row)
+    assert all(number in (None, 0) or (key == "value" and "cut" in row)
                for row in rows for key, number in row.items() if key not in keys)  # fmt: skip
     assert not any(
         digit in sentence for sentence in found["in_short"] for digit in "0123456789" if "10" not in sentence
@@ -158,16 +158,24 @@ def test_a_worth_made_of_a_hidden_churn_rate_is_not_told(tmp_path):
     few = {"always": (9, ["2023-12-15", *company.MONTHLY]), "new": (60, ["2024-11-05"])}
     found = company.sheet(tmp_path, few).headlines
     assert found["churn_rate"].hidden
-    assert found["purchase_frequency_per_year"].value == (9 * 12 + 60) / 69
-    for name in ("customer_lifespan", "clv_simple", "cltv"):
-        assert (found[name].value, found[name].note) == (None, "hidden: fewer than 10 customers in a quarter")
+    assert found["purchase_frequency"].value == (9 * 13 + 60) / 69
+    # all orders less those of the last year are those of nine customers in December 2023
+    for name in ("purchase_frequency_per_year", "customer_lifespan", "clv_simple"):
+        assert (found[name].value, found[name].note) == (None, "hidden: it would tell of fewer than 10 customers")
 
 
 def test_the_end_of_a_period_is_hidden_where_the_next_begins_with_a_few(tmp_path):
-    few = {"always": (9, ["2023-12-15", *company.MONTHLY]), "left": (40, ["2024-05-01"]), "new": (60, ["2024-11-05"])}
+    few = {
+        "always": (9, ["2023-12-15", *company.MONTHLY]),
+        "left": (40, ["2024-01-05", "2024-05-01"]),
+        "new": (60, ["2024-11-05"]),
+    }
     base = company.sheet(tmp_path, few).tables["active_base"].query("rule == 'window'").set_index("period")
     assert base.loc[["2024-Q3", "2024-Q4"], "hidden"].tolist() == [True, True]  # 49 → 9 → 69
-    assert base.loc["2024-Q3":, ["n_start", "n_end", "n_retained"]].isna().all(axis=None)
+    assert base.loc["2024-Q4", ["n_start", "n_retained", "customer_retention_rate"]].isna().all()
+    assert base.loc["2024-Q3", ["n_start", "n_retained"]].tolist() == [49, 9]  # nine of a large base are told
+    # the nine at the end are those nine, nobody new and nobody back: one of these is hidden with them
+    assert base.loc["2024-Q3", ["n_end", "n_new", "n_reactivated", "textbook_retention_rate"]].isna().sum() >= 2
 
 
 def test_a_quarter_without_customers_is_zero_and_not_left_out(tmp_path):
@@ -178,20 +186,33 @@ def test_a_quarter_without_customers_is_zero_and_not_left_out(tmp_path):
     assert base.loc["2024-Q2", ["n_end", "n_reactivated"]].tolist() == [20, 20]
 
 
-def test_a_small_cohort_cannot_be_had_from_the_curve_of_all(tmp_path):
+def test_the_curve_of_all_is_of_all_cohorts_and_gives_no_small_one_back(tmp_path):
     found = company.sheet(tmp_path, company.DENMARK | {"few": (4, ["2024-03-03", "2024-04-04"])})
     cells, pooled = found.tables["cohort_retention"], found.tables["pooled_retention"].set_index("age")
     march = cells.query("cohort == '2024-03'")
     assert march["hidden"].all()
     assert march[["n", "n_active", "classic_retention", "lower", "upper"]].isna().all(axis=None)
-    for age, column in cells.groupby("age"):
-        assert column["hidden"].sum() != 1
-        if age in pooled.index:
-            whole = column.query("left_truncated == 0")
-            assert pooled.loc[age, "n"] == whole["n"].sum()
-            assert pooled.loc[age, "n_active"] == whole["n_active"].sum()
+    assert pooled.loc[0, "n"] == 10 + 4 + 12 + 15
+    for age, column in cells.query("left_truncated == 0").groupby("age"):
+        assert column["n"].isna().sum() != 1 or pooled["n"].isna()[age]
     at_first = cells.query("age == 0")
     assert 57 + 4 - at_first["n"].sum() >= 10  # all customers less those shown: never the four
+
+
+def test_which_cells_are_hidden_is_said_of_each(tmp_path):
+    found = company.sheet(tmp_path, company.DENMARK | {"few": (4, ["2024-03-03", "2024-04-04"])})
+    for name, table in found.tables.items():
+        hidden = found.hidden[name]
+        assert list(hidden.columns) == list(table.columns)
+        assert hidden.index.equals(table.index)
+        numbers = table.select_dtypes("number")
+        assert numbers[hidden[list(numbers)]].isna().all(axis=None)
+        if "hidden" in table:
+            assert table["hidden"].tolist() == hidden.any(axis=1).tolist()
+    assert found.is_protected
+    everybody = company.sheet(tmp_path, company.DENMARK, min_cell=1)
+    assert not everybody.is_protected
+    assert not any(hidden.any(axis=None) for hidden in everybody.hidden.values())
 
 
 def test_a_cell_that_is_not_over_is_absent_from_the_sheet(tmp_path):

@@ -154,8 +154,9 @@ def test_the_lead_of_a_calm_whole_does_not_hide_that_a_part_changed(denmark):
     assert told.endswith(" points; a part of them did.")
 
 
-def test_the_lead_is_silent_where_the_base_is_hidden_and_alone_where_there_is_no_year_before(denmark):
-    assert lead(changed(denmark, hidden=True)) == ""
+def test_the_lead_is_silent_where_the_rate_is_hidden_and_alone_where_there_is_no_year_before(denmark):
+    rate = replace(denmark.headlines["customer_retention_rate"], value=None, hidden=True)
+    assert lead(replace(denmark, headlines={**denmark.headlines, "customer_retention_rate": rate})) == ""
     young = denmark.tables["active_base"].query("rule == 'window'").tail(3)
     told = lead(replace(denmark, tables={**denmark.tables, "active_base": young}))
     assert told.endswith("of the active customers stayed. There is no year before to hold it against.")

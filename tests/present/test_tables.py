@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html import unescape
 
 import pandas as pd
@@ -67,15 +68,12 @@ def test_the_ledger_holds_every_headline_with_its_definition(denmark):
 
 
 def test_a_hidden_row_says_that_it_is_hidden(denmark):
-    base = denmark.tables["active_base"].copy()
-    numbers = base.select_dtypes("float64").columns
-    base.loc[base.index[-1], numbers] = float("nan")
-    base.loc[base.index[-1], "hidden"] = True
-    hidden = type(denmark)(
-        denmark.market, denmark.as_of, 10, "month", "quarter", {}, {**denmark.tables, "active_base": base}
-    )
-    last = repr(tables.active_base(hidden)).splitlines()[-1].split()
-    assert last == ["2025-Q4", *["hidden"] * 7]
+    cells = denmark.hidden["active_base"].copy()
+    cells.loc[cells.index[-1], cells.columns.difference(["rule", "period", "left_truncated"])] = True
+    hidden = replace(denmark, hidden={**denmark.hidden, "active_base": cells})
+    base = denmark.tables["active_base"]
+    last = repr(tables.active_base(hidden, rule=base["rule"].iloc[-1])).splitlines()[-1].split()
+    assert last[1:] == ["hidden"] * 7
 
 
 def test_nothing_found_is_said(denmark):

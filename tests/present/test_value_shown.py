@@ -19,7 +19,7 @@ NUMBERS_OF_THE_FORECAST = ("expected to order", "is worth")
 @pytest.fixture(scope="module")
 def purchases(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("retention_kit.counts.patterns.project_root", lambda: tmp_path_factory.getbasetemp())
+        patch.setattr("retention_kit.counts.counting.project_root", lambda: tmp_path_factory.getbasetemp())
         return purchase_counts(ingest.source("sample"), as_of="2026-01-01", holdout_weeks=26)
 
 
