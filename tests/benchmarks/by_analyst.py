@@ -91,6 +91,13 @@ def first_cohort_table(session: Session) -> pd.DataFrame:
     return cohort_table(session.orders, grain="month", as_of=session.as_of)
 
 
+def market_table(session: Session) -> pd.DataFrame:
+    """Return Denmark's cohort table of months, as shares of each cohort."""
+    orders = session.orders[session.orders["market"] == "DK"]
+    table = cohort_table(orders, grain="month", as_of=session.as_of)
+    return table.div(table[0], axis=0)
+
+
 def changed_grain(session: Session) -> pd.DataFrame:
     """Return the cohort table of ISO weeks."""
     return cohort_table(session.orders, grain="week", as_of=session.as_of)
