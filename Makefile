@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-slow test-browser test-engines bench bench-reports bench-models bench-coverage lab notebooks schemas i18n i18n-check sample lint format clean
+.PHONY: help setup reports test test-slow test-browser test-engines bench bench-reports bench-models bench-interactive bench-coverage lab notebooks schemas i18n i18n-check sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +10,7 @@ ROOMS := retention_kit.counts,retention_kit.metrics,retention_kit.present.figure
 WARM := JUPYTER_DEFAULT_PROVISIONER_NAME=retention-kit RETENTION_KIT_WARM_MODULES=$(ROOMS)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything in it (the other targets do this by themselves)
 
@@ -55,6 +55,9 @@ bench-reports: $(READY) ## measure reports beside a shell loop, one process, and
 
 bench-models: $(READY) ## measure the purchase models beside lifetimes and pymc-marketing
 	@$(BIN)/python tests/benchmarks/bench_models.py
+
+bench-interactive: $(READY) ## measure the import, the first table and what is changed after it beside pandas
+	@$(BIN)/python tests/benchmarks/bench_interactive.py
 
 bench-coverage: $(READY) ## simulate a thousand small markets: intervals, pooled shares, false alarms
 	@$(BIN)/python tests/metrics/simulation.py 1000

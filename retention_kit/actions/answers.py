@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.errors import MetricError
 from retention_kit.metrics import difference_of_shares
@@ -46,7 +46,7 @@ def net_promoter_score(
     wide, total = wide[total > 0], total[total > 0]
     score = (wide["n_promoters"] - wide["n_detractors"]) / total
     up, down = (wide["n_promoters"] + 0.75) / (total + 3), (wide["n_detractors"] + 0.75) / (total + 3)
-    half = norm.ppf((1 + conf_level) / 2) * np.sqrt((up + down - (up - down) ** 2) / (total + 3))
+    half = ndtri((1 + conf_level) / 2) * np.sqrt((up + down - (up - down) ** 2) / (total + 3))
     found = wide.assign(
         net_promoter_score=100 * score,
         lower=100 * (up - down - half).clip(lower=-1),

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.errors import MetricError
 from retention_kit.metrics import difference_of_shares
@@ -215,7 +215,7 @@ def e_value_of_interval(found: Difference) -> float:
 
 
 def _told(share: float, other: float, variance: float, n_used: int, *, conf_level: float) -> Difference:
-    half = float(norm.ppf((1 + conf_level) / 2) * np.sqrt(variance))
+    half = float(ndtri((1 + conf_level) / 2) * np.sqrt(variance))
     return Difference(share, other, share - other, share - other - half, share - other + half, n_used)
 
 

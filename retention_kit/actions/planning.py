@@ -5,8 +5,7 @@ from math import ceil
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.errors import MetricError
 from retention_kit.periods import first_date
@@ -45,6 +44,8 @@ def effect_for_size(share: float, n: int, *, alpha: float = ALPHA, power: float 
     >>> round(effect_for_size(0.15, 5274), 4)
     0.02
     """
+    from scipy.optimize import brentq
+
     _refuse_no_share(share, alpha, power)
     if n < 2:
         raise MetricError("An arm has at least two customers.", found=f"{n}", to_try="a larger arm")
@@ -94,8 +95,8 @@ def plan(
 
 def _exact_size(share: float, other: float, *, alpha: float, power: float) -> float:
     middle = (share + other) / 2
-    by_chance = norm.ppf(1 - alpha / 2) * np.sqrt(2 * middle * (1 - middle))
-    by_effect = norm.ppf(power) * np.sqrt(share * (1 - share) + other * (1 - other))
+    by_chance = ndtri(1 - alpha / 2) * np.sqrt(2 * middle * (1 - middle))
+    by_effect = ndtri(power) * np.sqrt(share * (1 - share) + other * (1 - other))
     return float(((by_chance + by_effect) / (other - share)) ** 2)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2, norm
+from scipy.special import chdtrc, ndtr, ndtri
 
 from retention_kit.errors import MetricError
 from retention_kit.metrics.intervals import CONF_LEVEL
@@ -67,14 +67,14 @@ def pooled(difference: np.ndarray, variance: np.ndarray, *, conf_level: float = 
     weight = 1 / (variance + tau_squared)
     found = (weight * difference).sum() / weight.sum()
     error = 1 / np.sqrt(weight.sum())
-    half = norm.ppf((1 + conf_level) / 2) * error
+    half = ndtri((1 + conf_level) / 2) * error
     return Pooled(
         n_markets=len(difference),
         difference=float(found),
         lower=float(found - half),
         upper=float(found + half),
-        p=float(2 * norm.sf(abs(found) / error)),
+        p=float(2 * ndtr(-abs(found) / error)),
         spread=float(np.sqrt(tau_squared)),
         inconsistency=float(max(0.0, (q - free) / q)) if q > 0 else 0.0,
-        q_p=float(chi2.sf(q, free)),
+        q_p=float(chdtrc(free, q)),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtr, stdtrit
 
 from retention_kit.metrics.differences import difference_of_shares
 from retention_kit.metrics.intervals import CONF_LEVEL
@@ -93,12 +93,12 @@ def where_it_changed(cohort_counts: pd.DataFrame, *, grain: str, conf_level: flo
     ]
     if not found:
         return NO_CHANGE
-    by_p = {row: float(2 * t.sf(abs(row[2] / row[3]), row[4])) for row in found}
+    by_p = {row: float(2 * stdtr(row[4], -abs(row[2] / row[3]))) for row in found}
     (kind, at, effect, error, freedom), least = min(by_p.items(), key=lambda item: item[1])
     p = min(least * len(found), 1.0)
     if p > _LEVEL:
         return Reading("none", None, 1.0, float("nan"), float("nan"), p, len(found))
-    half = t.ppf((1 + conf_level) / 2, freedom) * error
+    half = stdtrit(freedom, (1 + conf_level) / 2) * error
     ends = (float(np.exp(effect + end)) for end in (0, -half, half))
     return Reading(kind, int(at), *ends, p, len(found))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2, norm
+from scipy.special import chdtrc, ndtri
 
 from retention_kit.errors import MetricError, unknown_name
 from retention_kit.messages import N_
@@ -85,7 +85,7 @@ def equality_of_shares(count, n) -> tuple[float, float]:
     if pooled in (0, 1):
         return 0.0, 1.0
     statistic = float(((count - n * pooled) ** 2 / (n * pooled * (1 - pooled))).sum())
-    return statistic, float(chi2.sf(statistic, len(n) - 1))
+    return statistic, float(chdtrc(len(n) - 1, statistic))
 
 
 def stratified_difference(
@@ -125,5 +125,5 @@ def stratified_difference(
     weight = n1 * n0 / (n1 + n0)
     difference = ((p1 - p0) * weight).sum() / weight.sum()
     variance = ((p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0) * weight**2).sum() / weight.sum() ** 2
-    half = norm.ppf((1 + conf_level) / 2) * np.sqrt(variance)
+    half = ndtri((1 + conf_level) / 2) * np.sqrt(variance)
     return float(difference), float(difference - half), float(difference + half)

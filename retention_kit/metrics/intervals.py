@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.errors import MetricError
 
@@ -30,7 +30,7 @@ def wilson(count, n, *, conf_level: float = CONF_LEVEL) -> tuple[np.ndarray, np.
     count, n = np.asarray(count, dtype=float), np.asarray(n, dtype=float)
     if np.any((count < 0) | (count > n)):
         raise MetricError("A share needs 0 <= count <= n.", to_try="look for the wrong denominator")
-    z = norm.ppf((1 + conf_level) / 2)
+    z = ndtri((1 + conf_level) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = count / n
         middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)

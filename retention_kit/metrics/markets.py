@@ -7,9 +7,7 @@ towards the mean of all markets as far as their size asks for it; ranks with the
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.special import betaln
-from scipy.stats import beta, binom, chi2, fisher_exact
+from scipy.special import betaln, chdtrc
 
 from retention_kit.errors import MetricError, unknown_name
 from retention_kit.metrics.differences import difference_of_shares
@@ -43,6 +41,8 @@ def compared_markets(shares: pd.DataFrame, *, count: str, n: str, conf_level: fl
     ------
     MetricError : fewer than two markets, a market twice, or one with nobody.
     """
+    from scipy.stats import beta
+
     rows = shares[["market", count, n]].set_axis(["market", "count", "n"], axis=1).reset_index(drop=True)
     if len(rows) < 2 or rows["market"].duplicated().any() or (rows["n"] <= 0).any():
         raise MetricError(
@@ -99,8 +99,10 @@ def p_of_two_shares(count, n, count_other, n_other) -> np.ndarray:
     least = np.minimum(n, n_other) * np.minimum(counted, of - counted) / of
     with np.errstate(divide="ignore", invalid="ignore"):
         chi_squared = of * (own * (n_other - other) - other * (n - own)) ** 2 / (n * n_other * counted * (of - counted))
-    p = np.where((counted == 0) | (counted == of), 1.0, chi2.sf(chi_squared, 1))
+    p = np.where((counted == 0) | (counted == of), 1.0, chdtrc(1, chi_squared))
     for nth in np.flatnonzero((least < 5) & (counted > 0) & (counted < of)):
+        from scipy.stats import fisher_exact
+
         table = [[own[nth], n[nth] - own[nth]], [other[nth], n_other[nth] - other[nth]]]
         p[nth] = fisher_exact(np.array(table, dtype=int)).pvalue
     return p.reshape(np.shape(both[0]))
@@ -138,6 +140,8 @@ def funnel_limits(n, *, share: float, level: float) -> tuple[np.ndarray, np.ndar
 
     Exact binomial limits (Spiegelhalter 2005): the smallest and largest count within the level, over n.
     """
+    from scipy.stats import binom
+
     n = np.asarray(n)
     lower, upper = (binom.ppf(tail, n, share) for tail in ((1 - level) / 2, (1 + level) / 2))
     return lower / n, upper / n
@@ -152,6 +156,8 @@ def beta_binomial(count, n) -> tuple[float, float]:
     ----------
     count, n : (n_markets,), customers counted, and those they are of.
     """
+    from scipy.optimize import minimize
+
     count, n = np.asarray(count, dtype=float), np.asarray(n, dtype=float)
     pooled = (count.sum() + 0.5) / (n.sum() + 1)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2, norm
+from scipy.special import chdtrc, ndtri
 
 from retention_kit.errors import MetricError
 from retention_kit.messages import N_
@@ -73,7 +73,7 @@ def _greenwood(ended: np.ndarray, at_risk: np.ndarray) -> np.ndarray:
 
 
 def _log_log(survival: np.ndarray, greenwood: np.ndarray, *, conf_level: float) -> tuple[np.ndarray, np.ndarray]:
-    z = norm.ppf((1 + conf_level) / 2)
+    z = ndtri((1 + conf_level) / 2)
     inside = (survival > 0) & (survival < 1)
     log = np.log(np.where(inside, survival, 0.5))
     width = z * np.sqrt(np.where(inside, greenwood, 0.0)) / -log
@@ -206,7 +206,7 @@ def restricted_mean_lifetime(
     for key, lives in lifetime_counts.groupby(_KEYS):
         curve = kaplan_meier(lives, **_LIFE)
         mean, error = restricted_mean(curve, within_days)
-        half = norm.ppf((1 + conf_level) / 2) * error
+        half = ndtri((1 + conf_level) / 2) * error
         rows.append((*key, int(curve["n_at_risk"].iloc[0]), within_days, mean, mean - half, mean + half))
     columns = ["n", "within_days", "restricted_mean_lifetime", "from_days", "to_days"]
     return pd.DataFrame(rows, columns=[*_KEYS, *columns])
@@ -255,4 +255,4 @@ def log_rank(
         "t,ti,tj->ij", spread, share, share
     )
     statistic = float(difference @ np.linalg.pinv(covariance[:-1, :-1]) @ difference)
-    return statistic, len(groups) - 1, float(chi2.sf(statistic, len(groups) - 1))
+    return statistic, len(groups) - 1, float(chdtrc(len(groups) - 1, max(statistic, 0.0)))

@@ -10,7 +10,7 @@ from functools import cached_property
 from math import isfinite
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.errors import MetricError
 
@@ -44,7 +44,7 @@ class Fit:
 
     def intervals(self, *, conf_level: float = CONF_LEVEL) -> dict[str, tuple[float, float]]:
         """Return the interval of each parameter: symmetric in its logarithm, so never below zero."""
-        reach = norm.ppf((1 + conf_level) / 2) * np.sqrt(np.diag(self.covariance))
+        reach = ndtri((1 + conf_level) / 2) * np.sqrt(np.diag(self.covariance))
         ends = np.exp(self.log_parameters + np.outer([-1, 1], reach)).T
         return {name: (float(low), float(high)) for name, (low, high) in zip(self.estimates, ends, strict=True)}
 
@@ -71,7 +71,7 @@ class Fit:
         """Return a quantity above 0 with its interval, symmetric in its logarithm, by the delta method."""
         value = quantity(self.log_parameters)
         error = self.delta_error(lambda at: np.log(np.maximum(quantity(at), 1e-300)))
-        reach = norm.ppf((1 + conf_level) / 2) * np.where(value > 0, error, 0.0)
+        reach = ndtri((1 + conf_level) / 2) * np.where(value > 0, error, 0.0)
         return value, value * np.exp(-reach), value * np.exp(reach)
 
 

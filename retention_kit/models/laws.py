@@ -17,7 +17,6 @@ from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import eigh_tridiagonal
 from scipy.special import digamma, expit, exprel, gammaln
 
 from retention_kit.models.fitting import Likelihood, Valued, summed
@@ -414,6 +413,8 @@ def _beta_nodes(a: float, b: float) -> tuple[np.ndarray, np.ndarray]:
         squared = n * (n + a - 1) * (n + b - 1) * (n + total - 2) / ((shift[1:] ** 2) * (shift[1:] ** 2 - 1))
     centre[0] = a / total
     squared[0] = a * b / (total**2 * (total + 1))
+    from scipy.linalg import eigh_tridiagonal
+
     nodes, vectors = eigh_tridiagonal(centre, np.sqrt(squared))
     return np.clip(nodes, 1e-15, 1.0), vectors[0] ** 2
 

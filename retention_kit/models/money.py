@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.errors import MetricError
 from retention_kit.messages import N_
@@ -87,7 +87,7 @@ def back_test_money(
     of_orders = float(model.fit.delta_error(lambda at: (orders(at) * value).sum()))
     of_value = float(spend.fit.delta_error(lambda at: (expected * spend.value_at(at, n_days, own)).sum()))
     chance = _chance(known, spend_counts, model, spend, **facts)
-    reach = norm.ppf((1 + conf_level) / 2) * float(np.sqrt(of_orders**2 + of_value**2 + chance**2))
+    reach = ndtri((1 + conf_level) / 2) * float(np.sqrt(of_orders**2 + of_value**2 + chance**2))
     n_active, of_all = int(rows["n_active_before"].sum()), float(rows["before_minor"].sum())
     return MoneyTest(
         actual=actual,

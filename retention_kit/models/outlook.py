@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.config import Market
 from retention_kit.errors import MetricError
@@ -193,7 +193,7 @@ def acquisition_cost(acquisition_counts: pd.DataFrame, *, market: Market, min_ce
 def _orders_ahead(forecast: MarketForecast, *, conf_level: float = CONF_LEVEL) -> tuple[float, float, float]:
     expected, lower, upper = forecast.next_year
     # the law is not quite true: what it was off once is what it may be off again
-    off = norm.ppf((1 + conf_level) / 2) * expected * abs(forecast.tested.error if forecast.tested is not None else 0.0)
+    off = ndtri((1 + conf_level) / 2) * expected * abs(forecast.tested.error if forecast.tested is not None else 0.0)
     return (
         expected,
         max(expected - float(np.hypot(expected - lower, off)), 0.0),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.errors import MetricError, unknown_name
 from retention_kit.models.fitting import CONF_LEVEL, Fit, Prior, maximum_likelihood
@@ -78,7 +78,7 @@ class PurchaseModel:
 
         level, reach = (
             log_odds(self.fit.log_parameters),
-            norm.ppf((1 + conf_level) / 2) * self.fit.delta_error(log_odds),
+            ndtri((1 + conf_level) / 2) * self.fit.delta_error(log_odds),
         )
         share, lower, upper = (1 / (1 + np.exp(-x)) for x in (level, level - reach, level + reach))
         return pd.DataFrame({"start": start, "end": end, "activity": share, "lower": lower, "upper": upper})
@@ -118,7 +118,7 @@ class PurchaseModel:
 
         expected, error = totals(self.fit.log_parameters), self.fit.delta_error(totals)
         by_chance = self._variance_of_orders(patterns, which, len(groups), weeks=weeks, seed=seed)
-        reach = norm.ppf((1 + conf_level) / 2) * np.sqrt(error**2 + np.append(by_chance, by_chance.sum()))
+        reach = ndtri((1 + conf_level) / 2) * np.sqrt(error**2 + np.append(by_chance, by_chance.sum()))
         ends = {"expected": expected, "lower": np.maximum(expected - reach, 0), "upper": expected + reach}
         n_customers = np.bincount(which, weights=patterns.n, minlength=len(groups))
         table = pd.DataFrame({"bucket": groups, "n_customers": n_customers, **{k: v[:-1] for k, v in ends.items()}})
@@ -160,7 +160,7 @@ class PurchaseModel:
             return np.array([(found * share).sum()])
 
         value, lower, upper = (float(column[0]) for column in self.fit.log_interval(mean, conf_level=conf_level))
-        error = np.log(upper / value) / norm.ppf((1 + conf_level) / 2) if value > 0 else 0.0
+        error = np.log(upper / value) / ndtri((1 + conf_level) / 2) if value > 0 else 0.0
         return value, lower, upper, float(error)
 
     def _discounted(

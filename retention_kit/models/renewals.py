@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from retention_kit.config import Market
 from retention_kit.errors import MetricError
@@ -198,7 +198,7 @@ def _fitted(
         return [], 0
     with suppress(MetricError):
         found.append(fit_bdw(mine))
-        if 2 * (found[1].log_likelihood - found[0].log_likelihood) <= chi2.ppf(CONF_LEVEL, 1):
+        if 2 * (found[1].log_likelihood - found[0].log_likelihood) <= chdtri(1, 1 - CONF_LEVEL):
             found.reverse()
     return found, 0
 

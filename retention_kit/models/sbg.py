@@ -12,8 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import digamma, gammaln
-from scipy.stats import norm
+from scipy.special import digamma, gammaln, ndtri
 
 from retention_kit.errors import MetricError
 from retention_kit.models.fitting import CONF_LEVEL, Fit, Likelihood, Prior, Valued, maximum_likelihood, summed
@@ -51,7 +50,7 @@ class _Renewal:
                 return np.log(-self._log_survival(at, renewals[renewals > 0]))
 
         level, error = log_hazard(self.fit.log_parameters), self.fit.delta_error(log_hazard)
-        reach = norm.ppf((1 + conf_level) / 2) * error
+        reach = ndtri((1 + conf_level) / 2) * error
         ends = np.ones((2, len(renewals)))
         ends[:, renewals > 0] = np.exp(-np.exp(level + np.outer([1, -1], reach)))
         return pd.DataFrame(
@@ -77,7 +76,7 @@ class _Renewal:
 
         share = shares(self.fit.log_parameters)
         error = float(self.fit.delta_error(lambda at: (n * shares(at)).sum()))
-        reach = norm.ppf((1 + conf_level) / 2) * np.hypot(error, np.sqrt((n * share * (1 - share)).sum()))
+        reach = ndtri((1 + conf_level) / 2) * np.hypot(error, np.sqrt((n * share * (1 - share)).sum()))
         expected, everybody = float((n * share).sum()), float(n.sum())
         return expected, float(max(expected - reach, 0.0)), float(min(expected + reach, everybody))
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from retention_kit.errors import MetricError
 from retention_kit.models.fitting import CONF_LEVEL
@@ -187,7 +187,7 @@ def _cumulative(
     """Return discounted revenue of a new customer, in minor units, within each number of weeks, with its interval."""
     if dependence == "refused":
         spend.refuse_dependence(name=name)
-    z = norm.ppf((1 + conf_level) / 2)
+    z = ndtri((1 + conf_level) / 2)
     first, first_error = spend.first_day
     rows = []
     for horizon in weeks:
