@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import retention_kit
+from retention_kit.config import project_root
 
 PACKAGE = Path(retention_kit.__file__).parent
 MAY_IMPORT = {
@@ -16,6 +17,7 @@ MAY_IMPORT = {
     "writing": {"errors"},
     "table": {"errors"},
     "ingest": {"errors", "messages", "config", "periods", "writing"},
+    "simulate": {"errors", "config"},
     "counts": {"errors", "config", "periods", "ingest"},
     "metrics": {"errors", "messages", "config", "periods", "table"},
     "models": {"errors", "messages", "config", "periods", "metrics"},
@@ -79,4 +81,9 @@ def test_past_the_counts_tables_there_is_no_engine(path):
 
 def test_every_room_is_in_the_list():
     found = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
-    assert found == {*MAY_IMPORT, "__init__", "cli"}
+    assert found == {*MAY_IMPORT, "__init__", "__main__", "cli", "shop"}
+
+
+def test_no_notebook_simulates_a_company():
+    notebooks = (project_root() / "notebooks").glob("*.ipynb")
+    assert not [path.name for path in notebooks if "simulate" in path.read_text(encoding="utf-8")]
