@@ -84,6 +84,11 @@ def test_every_room_is_in_the_list():
     assert found == {*MAY_IMPORT, "__init__", "__main__", "cli", "shop"}
 
 
+def test_the_package_runs_without_its_tools():
+    tools = {path.stem for path in (project_root() / "tools").glob("*.py")}
+    assert not [path.name for path in PACKAGE.rglob("*.py") if imported(path) & tools]
+
+
 def test_no_notebook_simulates_a_company():
     notebooks = (project_root() / "notebooks").glob("*.ipynb")
     assert not [path.name for path in notebooks if "simulate" in path.read_text(encoding="utf-8")]
