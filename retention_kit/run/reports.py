@@ -15,13 +15,13 @@ from retention_kit import __version__
 from retention_kit.config import project_root
 from retention_kit.errors import KitError, UsageError, listed
 from retention_kit.run import record
+from retention_kit.run.fork.warming import imported
 from retention_kit.run.index import write_index
 from retention_kit.run.jobs import Run, asked_data, each_once, fingerprint_of, job_of, pages_of, with_pages
 from retention_kit.run.lock import held
 from retention_kit.run.parameters import Notebook, read_notebook, without_paths
 from retention_kit.run.processes import FAILED, Ended, Limits, Pool
 from retention_kit.run.progress import Progress, Quiet
-from retention_kit.run.warm import imported
 from retention_kit.writing import write_whole
 
 Status = Literal["fresh", "stale", "failed"]
