@@ -54,7 +54,10 @@ class TestNotebook:
         tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
         assert len(tagged) == 1
         for cell in cells:
-            assert not re.search(r"^\s*(def|class|for|if|while|with|try)\b|\blambda\b", cell.source, re.MULTILINE)
+            logic = r"^\s*(def|class|for|if|while|with|try)\b|\blambda\b"
+            if cell.source.startswith("@rk.metric"):  # a metric of one's own is a function of a counts table
+                logic = logic.replace("def|", "")
+            assert not re.search(logic, cell.source, re.MULTILINE)
 
     def test_has_short_cells(self, path):
         for cell in nbformat.read(path, as_version=4).cells:

@@ -21,9 +21,15 @@ import pyarrow as pa
 import sqlglot
 
 from retention_kit.errors import KitError, UsageError, listed, near_miss, shown
+from retention_kit.ingest import times
+from retention_kit.ingest.embedded import Embedded
+from retention_kit.ingest.expressions import literal
 
-KINDS = ("flag", "integer", "decimal", "float", "text", "day", "clock", "instant")
-"""What a column of a database can hold: a `clock` is a time without a zone, an `instant` one with it."""
+KINDS = ("flag", "integer", "short", "decimal", "float", "text", "day", "clock", "instant")
+"""What a column can hold: a `short` decimal has up to 12 digits, a `clock` is a time without a zone, an `instant` one
+with it."""
+
+_BLANKS = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 
 MOST_ROWS = 5_000_000
 MEMORY_SHARE = 0.6
@@ -47,7 +53,7 @@ class Engine(ABC):
     """What its driver raises where the engine refuses a query."""
     misfits: tuple[type[Exception], ...]
     """What its driver raises where a value cannot be what an expression makes of it."""
-    text = "CAST({} AS VARCHAR)"
+    text: ClassVar[str] = "CAST({} AS VARCHAR)"
     """How a column becomes text, compared by its bytes."""
     micros: Mapping[str, str]
     """How a column of each kind of time becomes microseconds since 1970-01-01, of UTC or of its own clock."""
@@ -118,6 +124,27 @@ class Engine(ABC):
         """Say that a column of some tables holds these texts only: an engine may number them, in their order."""
         del column, texts, tables
 
+    def keep(self, name: str, judged: str, columns: Sequence[str]) -> None:
+        """Make a table of the rows of another that have no `reason`, and of some of its columns, in its place."""
+        self.create(name, f"SELECT {', '.join(columns)} FROM {judged} WHERE reason IS NULL")
+        self.drop(judged)
+
+    def attempt(self) -> AbstractContextManager[Any]:
+        """Leave nothing of what fails within."""
+        return nullcontext()
+
+    def trimmed(self, text: str) -> str:
+        """Return SQL of a text without blanks at its ends, NULL where nothing is left."""
+        return f"NULLIF(TRIM({text}, '{_BLANKS}'), '')"
+
+    def written_us(self, text: str, formats: Sequence[str]) -> str:
+        """Return SQL of a text in date formats, ISO 8601 where there are none, as microseconds since 1970-01-01."""
+        return times.written(text, formats) if formats else times.iso(text)
+
+    def key(self, columns: Sequence[str]) -> str:
+        """Return SQL of what is alike where some columns are, of which only the last may hold a blank."""
+        return " || ' ' || ".join(self.text.format(column) for column in columns)
+
     def key_customers(self) -> str:
         """Create `customer_keys`, customer and customer_id; return SQL of a customer's key, over the orders `o`."""
         self.create("customer_keys", "SELECT DISTINCT customer_id AS customer, customer_id FROM orders")
@@ -167,7 +194,7 @@ def compiled(query: str, dialect: str) -> str:
     return sqlglot.transpile(query, read="duckdb", write=dialect, comments=False)[0]
 
 
-class DuckDB(Engine):
+class DuckDB(Embedded, Engine):
     """The embedded engine, in memory; it spills to disk past its limit instead of dying.
 
     Parameters
@@ -182,13 +209,7 @@ class DuckDB(Engine):
     """
 
     dialect = "duckdb"
-    refusals = (duckdb.Error,)
-    misfits = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
-    micros: ClassVar = {
-        "instant": "EPOCH_US({})",
-        "clock": "EPOCH_US({})",
-        "day": "CAST(DATE_DIFF('day', DATE '1970-01-01', {}) AS BIGINT) * 86400000000",
-    }
+    load_rows = Engine.load_rows  # many more than loading has, and of any type
 
     def __init__(self, url: str = "duckdb://", *, memory_limit: str | None = None) -> None:
         self.shown = shown_url(url)
@@ -208,34 +229,15 @@ class DuckDB(Engine):
 
     def _attach(self, path: str, url: str) -> None:
         try:
-            self.run(f"ATTACH {_literal(path)} AS given (READ_ONLY)")
+            self.run(f"ATTACH {literal(path)} AS given (READ_ONLY)")
         except duckdb.Error as why:
             raise unreachable(url, str(why)) from None
         self.run("SET search_path = 'memory.main,given.main'")
-
-    def run(self, statement: str) -> None:
-        """Run a statement."""
-        self.connection.execute(statement).fetchall()
-
-    def create(self, name: str, query: str) -> None:
-        """Create a table from a query, in place of one of that name."""
-        self.drop(name)
-        self.run(f"CREATE TABLE {name} AS {self.compiled(query)}")
-
-    def drop(self, name: str) -> None:
-        """Forget a table in memory, where there is one."""
-        self.run(f"DROP TABLE IF EXISTS memory.main.{name}")
 
     def n_parts(self, ledger: str) -> int:
         """Return into how many parts the customers of a ledger are cut: a part leaves room for the rest of it."""
         n_rows = self.values(f"SELECT COUNT(*) AS n FROM {ledger}")[0][0]
         return max(1, -(-n_rows * LEDGER_ROW_BYTES // self.memory_bytes))
-
-    def load(self, name: str, table: pa.Table) -> None:
-        """Create a table from Arrow."""
-        self.connection.register("given_rows", table)
-        self.run(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM given_rows")
-        self.connection.unregister("given_rows")
 
     def complete(self, name: str, columns: Mapping[str, str]) -> None:
         """Create a table and its columns where they are not, empty."""
@@ -253,7 +255,7 @@ class DuckDB(Engine):
         """Number the texts of a column: they are compared, grouped and sorted as small integers."""
         self._n_enumerated += 1
         type_ = f"{column}_{self._n_enumerated}"
-        self.run(f"CREATE TYPE memory.main.{type_} AS ENUM ({', '.join(_literal(text) for text in texts)})")
+        self.run(f"CREATE TYPE memory.main.{type_} AS ENUM ({', '.join(literal(text) for text in texts)})")
         for table in tables:
             self.run(f"ALTER TABLE memory.main.{table} ALTER {column} TYPE {type_}")
 
@@ -262,24 +264,15 @@ class DuckDB(Engine):
 
         Whether each hash is of one customer only is looked up; if not, the hash of a longer text is taken.
         """
-        text = f"o.customer_id || {_literal(salt)}" if salt else "o.customer_id"
+        text = f"o.customer_id || {literal(salt)}" if salt else "o.customer_id"
         key = f"CAST(HASH({text}) >> 1 AS BIGINT)"
         self.create("customer_keys", f"SELECT DISTINCT {key} AS customer, o.customer_id FROM orders AS o")
         n, n_keys = self.values("SELECT COUNT(*) AS n, COUNT(DISTINCT customer) AS n_keys FROM customer_keys")[0]
         return key if n == n_keys else self.key_customers(salt=f"{salt}+")
 
-    def view(self, name: str, query: str) -> None:
-        """Name a query, which is not run yet."""
-        self.run(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
-
     def raw(self, table: str) -> str:
         """Return how a table of the file is written."""
         return f"given.{table}" if "." in table else f"given.main.{table}"
-
-    def kinds(self, query: str) -> dict[str, str]:
-        """Return what each column of a query holds, before any row is read."""
-        described = self.connection.execute(f"DESCRIBE {query}").fetchall()
-        return {name: _duckdb_kind(type_) for name, type_, *_ in described}
 
     def names(self) -> list[str]:
         """Return the tables and views that may be read, those outside the schema `main` with their schema."""
@@ -298,37 +291,10 @@ class DuckDB(Engine):
         self.connection.close()
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _plain(type_: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(type_):
         return type_.value_type
     return pa.int64() if pa.types.is_decimal(type_) and type_.scale == 0 else type_
-
-
-_DUCKDB_KINDS = {
-    "BOOLEAN": "flag",
-    "FLOAT": "float",
-    "DOUBLE": "float",
-    "VARCHAR": "text",
-    "UUID": "text",
-    "DATE": "day",
-    "TIMESTAMP": "clock",
-    "TIMESTAMP_S": "clock",
-    "TIMESTAMP_MS": "clock",
-    "TIMESTAMP_NS": "clock",
-    "TIMESTAMP WITH TIME ZONE": "instant",
-}
-
-
-def _duckdb_kind(type_: str) -> str:
-    if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", type_):
-        return "integer"
-    if type_.startswith("DECIMAL") or type_ == '"NULL"':
-        return "decimal" if type_ != '"NULL"' else "text"
-    return _DUCKDB_KINDS.get(type_, type_)
 
 
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}

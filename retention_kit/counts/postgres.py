@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any, ClassVar
 
@@ -84,6 +84,10 @@ class Postgres(Engine):
         """Run a statement."""
         with _told(self.shown):
             self.connection.execute(statement)
+
+    def attempt(self) -> AbstractContextManager[Any]:
+        """Leave nothing of what fails within, and what was before."""
+        return self.connection.transaction()
 
     def create(self, name: str, query: str) -> None:
         """Create a temporary table from a query; it hides one of that name in the database, which stays as it is."""
@@ -199,6 +203,11 @@ def _compiled(query: str) -> str:
     for total in list(tree.find_all(exp.Sum)):
         whole = total.parent if isinstance(total.parent, exp.Window) else total
         whole.replace(exp.cast(whole.copy(), "BIGINT"))
+    for cast in list(tree.find_all(exp.TryCast)):
+        if cast.to.is_type("decimal"):  # of any length here: rounded, it cannot overflow
+            cast.replace(exp.func("ROUND", exp.cast(cast.this.copy(), "DECIMAL"), cast.to.expressions[1].this.copy()))
+    for part in list(tree.find_all(exp.RegexpExtract)):
+        part.replace(exp.Anonymous(this="SUBSTRING", expressions=[part.this.copy(), part.expression.copy()]))
     while division := tree.find(exp.IntDiv):  # one at a time: there may be another in it
         division.replace(exp.Div(this=division.this.copy(), expression=division.expression.copy(), typed=True))
     return tree.sql("postgres", comments=False)

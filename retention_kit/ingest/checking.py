@@ -2,15 +2,17 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 
-from retention_kit.errors import KitError, shown
+from retention_kit.errors import KitError, UsageError, shown
+from retention_kit.ingest.embedded import Embedded
 from retention_kit.ingest.expressions import literal
 from retention_kit.ingest.findings import Finding, Findings, finding
-from retention_kit.ingest.loading import loaded
+from retention_kit.ingest.loading import loaded, whole
 from retention_kit.ingest.sources import Source
 from retention_kit.ingest.tables import TABLES, Kind
 from retention_kit.ingest.zones import DAY_US
@@ -76,15 +78,35 @@ class CheckReport:
         return lines + [_finding_line(f) for f in self.findings.rows if f.table == checked.table]
 
 
-def check(source: Source) -> CheckReport:
-    """Return what is in a source and all that is wrong with it, at once; nothing it finds is raised."""
+def check(source: Source, *, engine: Any = None) -> CheckReport:
+    """Return what is in a source and all that is wrong with it, at once; nothing it finds is raised.
+
+    Parameters
+    ----------
+    source : from `ingest.source`.
+    engine : the engine that holds its tables, where one does, from `counts.engine_of`.
+
+    Raises
+    ------
+    UsageError : the tables lie in an engine, and it is not given.
+    """
+    if engine is not None:
+        return _report(engine, source)
+    if source.engine is not None:
+        raise UsageError(
+            f"The data '{source.name}' lie in an engine of their own, not in files.",
+            to_try="ingest.check(source, engine=counts.engine_of(source.engine))",
+        )
     with duckdb.connect() as connection:
         _confine(connection, source)
-        findings, wrong = loaded(source, connection)
-        there = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        tables = tuple(_checked(name, connection) for name in TABLES if name in there)
-        noted = (*_no_cancellation(source, tables), *_around_as_of(source, tables, connection))
-    findings = Findings((*findings.rows, *noted), findings.max_refused, findings.expected, findings.where)
+        return _report(Embedded(connection), source)
+
+
+def _report(engine: Any, source: Source) -> CheckReport:
+    findings, wrong = loaded(engine, source)
+    tables = tuple(_checked(name, columns, engine) for name, columns in findings.columns.items())
+    noted = (*_no_cancellation(source, tables), *_around_as_of(source, tables, engine))
+    findings = replace(findings, rows=(*findings.rows, *noted))
     return CheckReport(source.name, tables, findings, tuple(wrong))
 
 
@@ -96,33 +118,25 @@ def _confine(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     connection.execute("SET enable_external_access = false")
 
 
-def _checked(table: str, connection: duckdb.DuckDBPyConnection) -> Checked:
-    columns = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
+def _checked(table: str, columns: Sequence[str], engine: Any) -> Checked:
     times = [c.engine_name for c in TABLES[table] if c.kind is Kind.INSTANT and c.engine_name in columns]
-    time = times[0] if times else None
-    span = f"min({time}), max({time})" if time else "NULL, NULL"
-    cancelled = "count(*) FILTER (cancelled)" if "cancelled" in columns else "0"
-    n_rows, n_cancelled, first, last = connection.execute(
-        f"SELECT count(*), {cancelled}, {span} FROM {table}"
-    ).fetchall()[0]
-    return Checked(
-        table,
-        n_rows,
-        _iso(first),
-        _iso(last),
-        _counted(table, "market", columns, connection),
-        _counted(table, "currency", columns, connection),
-        n_cancelled,
+    time = times[0] if times else "CAST(NULL AS BIGINT)"
+    cancelled = "COUNT(CASE WHEN cancelled THEN 1 END)" if "cancelled" in columns else "0"
+    n_rows, n_cancelled, first, last = whole(
+        engine, f"SELECT COUNT(*) AS n, {cancelled} AS n_cancelled, MIN({time}) AS a, MAX({time}) AS z FROM {table}"
     )
+    counted = (_counted(table, name, columns, engine) for name in ("market", "currency"))
+    return Checked(table, n_rows, _iso(first), _iso(last), *counted, n_cancelled)
 
 
-def _counted(table: str, column: str, columns: Sequence[str], connection: duckdb.DuckDBPyConnection) -> Counts:
+def _counted(table: str, column: str, columns: Sequence[str], engine: Any) -> Counts:
     if column not in columns:
         return ()
-    rows = connection.execute(
-        f"SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-    ).fetchall()
-    return tuple(rows)
+    rows = engine.values(
+        f"SELECT {column}, COUNT(*) AS n FROM {table} WHERE {column} IS NOT NULL GROUP BY {column} "
+        f"ORDER BY n DESC, {column}"
+    )
+    return tuple((name, int(n)) for name, n in rows)
 
 
 def _no_cancellation(source: Source, tables: Sequence[Checked]) -> tuple[Finding, ...]:
@@ -134,9 +148,7 @@ def _no_cancellation(source: Source, tables: Sequence[Checked]) -> tuple[Finding
     return (finding("orders", "no_cancellation", "note", 0, of, sql=shown(sql, most=80)),)
 
 
-def _around_as_of(
-    source: Source, tables: Sequence[Checked], connection: duckdb.DuckDBPyConnection
-) -> tuple[Finding, ...]:
+def _around_as_of(source: Source, tables: Sequence[Checked], engine: Any) -> tuple[Finding, ...]:
     """Return how many orders lie at or after the profile's `as_of`, each by its market's clock; or none near it."""
     of = sum(checked.n_rows for checked in tables if checked.table == "orders")
     if source.as_of is None or not of:
@@ -146,9 +158,9 @@ def _around_as_of(
         for code, market in source.markets.items()
     )
     before = f"(CASE market {ends} END - ordered_us)"
-    n, days = connection.execute(
-        f"SELECT count(*) FILTER ({before} <= 0), min({before}) // {DAY_US} FROM orders"
-    ).fetchall()[0]
+    n, days = whole(
+        engine, f"SELECT COUNT(CASE WHEN {before} <= 0 THEN 1 END) AS n, MIN({before}) // {DAY_US} AS days FROM orders"
+    )
     if n:
         return (finding("orders", "after_as_of", "note", n, of, as_of=source.as_of),)
     if days <= _MOST_DAYS_BEFORE:

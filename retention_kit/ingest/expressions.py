@@ -44,6 +44,15 @@ def refuse_other_than_expressions(expressions: dict[str, str], *, where: str) ->
                 raise ConfigError(f"{where} cannot make '{shown(name)}'.", found=wrong, to_try=_PERMITTED)
 
 
+def columns_of(sql: str) -> list[str]:
+    """Return the columns that an expression names."""
+    import duckdb
+
+    with duckdb.connect() as parser:
+        nodes = _nodes(_parsed(parser, sql))
+        return [node["column_names"][-1] for node in nodes if node.get("class") == "COLUMN_REF"]
+
+
 def _parsed(parser: "duckdb.DuckDBPyConnection", sql: str) -> dict[str, Any]:
     """Return the statement that takes an expression, as the engine parses it."""
     import duckdb

@@ -153,12 +153,14 @@ class Findings:
     max_refused : share of a table's rows that may be refused.
     expected : share by reason that is known and accepted, and does not count against `max_refused`.
     where : the file that declares both.
+    columns : the engine's columns of each table that is loaded.
     """
 
     rows: tuple[Finding, ...] = ()
     max_refused: float = 0.01
     expected: Mapping[str, float] = field(default_factory=dict)
     where: str = "the profile"
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def refused_share(self, table: str) -> float:
         """Return the share of the table's rows that were refused, known and accepted reasons left aside."""

@@ -60,6 +60,7 @@ class TableProfile(Strict):
     group_by_order : the rows are order lines; amounts are added up, the earliest time is the order's.
     columns : the kit's column = an SQL expression over the file's columns; a column that has the kit's
         name already needs none. `file_row_number` counts the rows of all files from 0.
+    attributes : of customers, columns of the company's own, likewise; kept as they are, as text.
     """
 
     file: str | None = None
@@ -76,6 +77,7 @@ class TableProfile(Strict):
     where: str | None = None
     group_by_order: bool = False
     columns: dict[str, str] = Field(default_factory=dict)
+    attributes: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("encoding")
     @classmethod
@@ -127,7 +129,7 @@ class Profile(Strict):
     Parameters
     ----------
     as_of : first instant not observed, where the call names none.
-    min_cell : smallest number of customers that is shown.
+    min_cell : smallest number of customers that is shown; 1 shows every group, and the report says so.
     refund_policy : a refund lowers the `order` it belongs to, or counts when it was `processed`.
     free_orders : whether an order of amount zero is `left_out` of the kept orders, or `kept` as one.
     max_refused : share of a table's rows that may be refused.
@@ -144,7 +146,7 @@ class Profile(Strict):
     licence: str = ""
     note: str = ""
     as_of: _DATE | None = None
-    min_cell: int = Field(default=10, ge=3)
+    min_cell: int = Field(default=10, ge=1)
     refund_policy: Literal["order", "processed"] = "order"
     free_orders: Literal["left_out", "kept"] = "left_out"
     max_refused: float = Field(default=0.01, ge=0, le=1)
@@ -214,6 +216,22 @@ def _table_profile(table: str, values: Any, *, where: str) -> TableProfile:
             raise unknown_name(f"column of {table}", column, known, error=ConfigError)
     if profile.group_by_order and table != "orders":
         raise ConfigError(f"{where} cannot be grouped by order.", to_try="group_by_order only under [orders]")
-    asked = profile.columns if profile.where is None else {**profile.columns, "where": profile.where}
+    _refuse_attributes(table, profile, where=where)
+    asked = profile.columns | profile.attributes
+    asked |= {} if profile.where is None else {"where": profile.where}
     refuse_other_than_expressions(asked, where=where)
     return profile
+
+
+def _refuse_attributes(table: str, profile: TableProfile, *, where: str) -> None:
+    """Refuse attributes of another table than customers, and names that SQL or the kit has another use for."""
+    if profile.attributes and table != "customers":
+        raise ConfigError(f"{where} cannot have attributes.", to_try="attributes only under [customers]")
+    taken = {name for column in TABLES[table] for name in (column.name, column.engine_name)}
+    for name in profile.attributes:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or "__" in name or name in taken:
+            raise ConfigError(
+                f"{where} cannot name an attribute '{shown(name)}'.",
+                found="a column of the kit" if name in taken else "",
+                to_try="small letters, digits and single underscores, such as shoe_size",
+            )

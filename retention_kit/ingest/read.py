@@ -30,12 +30,24 @@ _SEPARATORS = {";": "a semicolon", "\t": "a tab", ",": "a comma", "|": "a bar"}
 
 @dataclass(frozen=True)
 class Raw:
-    """A table as its files hold it: a view of the engine, its columns, and how much could not be read."""
+    """A table as it is: a view of the engine, its columns, and how much could not be read.
 
+    Parameters
+    ----------
+    table, shown : its name, and what it is called where it is.
+    view, columns : of the engine.
+    n_rows : with those that could not be read; None where nobody has counted.
+    n_unreadable : rows that could not be read.
+    has_rows : whether `file_row_number` numbers the rows.
+    """
+
+    table: str
+    shown: str
     view: str
     columns: tuple[str, ...]
-    n_rows: int
+    n_rows: int | None
     n_unreadable: int
+    has_rows: bool = True
 
 
 @contextmanager
@@ -48,7 +60,7 @@ def raw(source: Source, table: str, connection: duckdb.DuckDBPyConnection) -> It
     """
     view = f"raw_{table}"
     if table in source.frames:
-        yield _offer_frame(source.frames[table], view, connection)
+        yield Raw(table, table, view, *_offer_frame(source.frames[table], view, connection), 0)
         connection.unregister(view)
         return
     paths, declared = source.paths(table), source.profile.table(table)
@@ -56,12 +68,12 @@ def raw(source: Source, table: str, connection: duckdb.DuckDBPyConnection) -> It
         _check_readable(path, declared, table, where=source.where)
     if all(path.name.endswith((".parquet", ".pq")) for path in paths):
         columns = _offer_parquet(paths, view, connection)
-        yield Raw(view, columns, _n_rows(view, connection), 0)
+        yield Raw(table, paths[0].name, view, columns, _n_rows(view, connection), 0)
         connection.execute(f"DROP VIEW {view}")
         return
     with tempfile.TemporaryDirectory(prefix="retention-kit-") as folder:
         columns, n_unreadable = _offer_text(paths, declared, view, connection, Path(folder), where=source.where)
-    yield Raw(view, columns, _n_rows(view, connection) + n_unreadable, n_unreadable)
+    yield Raw(table, paths[0].name, view, columns, _n_rows(view, connection) + n_unreadable, n_unreadable)
     connection.execute(f"DROP VIEW {view}; DROP TABLE {view}_text")
 
 
@@ -79,14 +91,14 @@ def _check_readable(path: Path, declared: TableProfile, table: str, *, where: st
         raise _wrong_encoding(path, declared.encoding, where=where)
 
 
-def _offer_frame(frame: "pa.Table", view: str, connection: duckdb.DuckDBPyConnection) -> Raw:
+def _offer_frame(frame: "pa.Table", view: str, connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], int]:
     import numpy as np
     import pyarrow as pa
 
     columns = tuple(name for name in frame.column_names if name != "file_row_number")
     rows = pa.array(np.arange(frame.num_rows))
     connection.register(view, frame.select(columns).append_column("file_row_number", rows))
-    return Raw(view, columns, frame.num_rows, 0)
+    return columns, frame.num_rows
 
 
 def _n_rows(view: str, connection: duckdb.DuckDBPyConnection) -> int:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     MONEY = "money"  # decimal in the file; integer minor units of `currency` in the engine
     NUMBER = "number"
     FLAG = "flag"
+    OWN = "own"  # text, of a column that a profile declares
 
 
 @dataclass(frozen=True)

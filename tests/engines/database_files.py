@@ -42,7 +42,7 @@ class Shelf:
         path = self.folder / f"{name}.csv"
         connection.execute(f"COPY ({query}) TO '{path}' (HEADER false)")
         columns = ", ".join(
-            f"{column} {_POSTGRES_TYPES.get(type_, type_)}"
+            f'"{column}" {_POSTGRES_TYPES.get(type_, type_)}'
             for column, type_, *_ in connection.execute(f"DESCRIBE {query}").fetchall()
         )
         with psycopg.connect(self.url, autocommit=True) as server:

@@ -179,21 +179,29 @@ def test_an_expression_over_a_column_that_is_not_there_names_the_near_miss(compa
 
 
 def test_types_that_do_not_fit_are_told_at_once_with_the_cast_that_would(company):
-    query = ORDERS.replace("TIMESTAMP '2025-01-01 12:00:00'", "'2025-01-01'").replace("'ana'", "1.5::DOUBLE")
+    query = ORDERS.replace("TIMESTAMP '2025-01-01 12:00:00'", "20250101").replace("'ana'", "TRUE")
     assert error_of(of_orders(company, query)) == (
         "orders holds what orders cannot take.\n"
-        "  found: 'customer_id' is float, not text or a whole number\n"
-        "         'ordered_at' is text, not a date or time\n"
+        "  found: 'customer_id' is flag, not text or a number\n"
+        "         'ordered_at' is integer, not a date or time\n"
         '  try:   [orders.columns] customer_id = "CAST(customer_id AS VARCHAR)" in company.toml\n'
         '         [orders.columns] ordered_at = "CAST(ordered_at AS TIMESTAMP)" in company.toml'
     )
 
 
-def test_times_without_a_zone_need_one_declared(company):
+def test_ids_that_a_column_of_floats_may_have_rounded_are_an_error_as_in_files(company):
+    assert error_of(of_orders(company, ORDERS.replace("'ana'", "1.5::DOUBLE"))) == (
+        "orders: 'customer_id' is a decimal column, and 1 of its values are no whole number below 2^53.\n"
+        "  found: ids that may have been rounded to each other\n"
+        "  try:   export 'customer_id' as text"
+    )
+
+
+def test_times_without_a_zone_are_told_as_in_files(company):
     assert error_of(of_orders(company, ORDERS, "[orders]\n")) == (
-        "orders has times without a zone, and company.toml declares none.\n"
-        "  found: 'ordered_at'\n"
-        '  try:   [orders] time_zone = "UTC", "market", or the name of a zone'
+        "No order is left: every row was refused or left out.\n"
+        "  found: 1 of 1 orders have an ordered_at without an offset, and no time_zone is declared\n"
+        '  try:   declare time_zone under [orders], such as time_zone = "market", in company.toml'
     )
 
 
@@ -209,7 +217,8 @@ def test_a_market_that_is_not_declared_is_counted_named_and_ignored_when_told(co
     found = counts.count(ignoring, as_of="2026-01-01", grains=["month"])
     assert found.markets == ("NL",)
     assert [finding.text for finding in found.findings.rows] == [
-        "1 of 2 orders have a market that is not declared: 'XX' (1)"
+        "1 of 2 orders have a market that is not declared: 'XX' (1)",
+        "1 of 2 orders have an amount with more decimals than is counted; rounded half to even",
     ]
 
 
@@ -235,6 +244,7 @@ def test_rows_that_lack_what_every_order_needs_are_refused_by_reason(company):
     found = counts.count(source, as_of="2026-01-01", grains=["month"])
     assert sorted(finding.text for finding in found.findings.rows) == [
         "1 of 6 orders have a currency that is not in ISO 4217",
+        "1 of 6 orders have an amount with more decimals than is counted; rounded half to even",
         "1 of 6 orders have no amount",
         "1 of 6 orders have no customer_id",
         "1 of 6 orders have no order_id",
@@ -271,10 +281,25 @@ def test_no_row_left_is_an_error(company):
     )
 
 
-def test_tables_of_an_engine_are_not_checked_as_files_are(company):
+def test_check_looks_at_tables_where_they_lie(company):
+    source = of_orders(company, f"{ORDERS} UNION ALL {ORDERS.replace(chr(39) + 'NL' + chr(39), 'NULL')}", max_refused=1)
+    with counts.engine_of(source.engine) as engine:
+        report = ingest.check(source, engine=engine)
+    assert report.text() == (
+        "orders: 1 rows, 2025-01-01 12:00 UTC to 2025-01-01 12:00 UTC\n"
+        "  markets   NL 1\n"
+        "  currency  EUR 1\n"
+        "  refused   1 of 2 orders have no market\n"
+        "  note      1 of 2 orders have an amount with more decimals than is counted; rounded half to even\n"
+        "\n"
+        "company can be counted."
+    )
+
+
+def test_check_needs_the_engine_that_holds_the_tables(company):
     assert said(lambda: ingest.check(of_orders(company, ORDERS))) == (
         "The data 'company' lie in an engine of their own, not in files.\n"
-        "  try:   `retention-kit report` counts them there, and tells what is refused"
+        "  try:   ingest.check(source, engine=counts.engine_of(source.engine))"
     )
 
 
