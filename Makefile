@@ -66,7 +66,7 @@ notebooks: $(READY) ## run the notebooks on the sample and store their outputs
 	@$(BIN)/python -m retention_kit.run.stored notebooks/*.ipynb
 
 schemas: $(READY) ## write the JSON schemas of a report's data and of a table into the package
-	@$(BIN)/python -m retention_kit.present.schemas
+	@$(BIN)/python tools/schemas.py
 
 i18n: $(READY) ## find every message, merge it into each language's catalog, compile and check them
 	@$(BIN)/python tools/catalogs.py

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retention_kit.config import Markets, project_root, read_markets
+from retention_kit.config import Markets, data_root, read_markets
 from retention_kit.simulate import lives, tables
 from retention_kit.simulate.lives import OUTAGE_FACTOR, OUTAGE_MARKET, TRADES, Company
 from retention_kit.simulate.tables import History
@@ -51,7 +51,7 @@ def write_sample(folder: Path, *, seed: int = SEED, markets: Markets | None = No
 
 def sample_company(markets: Markets | None = None) -> Company:
     """Return the sample company, its currencies and clocks as the markets declare them; with its outage."""
-    markets = markets or read_markets(project_root() / "data" / "markets.toml")
+    markets = markets or read_markets(data_root() / "data" / "markets.toml")
     declared = [markets[code] for code in TRADES]
     seasons = np.array([lives.season(code) for code in TRADES])
     seasons[list(TRADES).index(OUTAGE_MARKET), lives.outage_days()] *= OUTAGE_FACTOR

@@ -9,11 +9,12 @@ from typing import Any
 
 import company
 import pytest
+import schemas
 from jsonschema import Draft202012Validator
 
 from retention_kit import counts, ingest, metrics, models
 from retention_kit.metrics import METRICS
-from retention_kit.present import schemas, tables, twin
+from retention_kit.present import tables, twin
 from retention_kit.present.restatement import restated
 from retention_kit.table import Table
 
