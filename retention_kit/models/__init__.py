@@ -4,7 +4,6 @@ from retention_kit.models.backtest import BackTest, back_test, back_tested_model
 from retention_kit.models.fitting import Fit, Prior
 from retention_kit.models.forecasts import Forecasts, MarketForecast, laws_compared, purchase_forecasts
 from retention_kit.models.judging import Judged
-from retention_kit.models.keeping import kept_forecast, kept_forecasts, kept_outlooks
 from retention_kit.models.laws import LAWS
 from retention_kit.models.money import MoneyTest, back_test_money
 from retention_kit.models.outlook import Outlook, acquisition_cost, outlook
@@ -15,6 +14,7 @@ from retention_kit.models.renewals import RenewalForecast, RenewalTest, renewal_
 from retention_kit.models.sbg import BetaDiscreteWeibull, ShiftedBetaGeometric, fit_bdw, fit_sbg
 from retention_kit.models.seasons import Seasons, no_seasons, seasons
 from retention_kit.models.segments import concentration, rfm_cuts, segments
+from retention_kit.models.serialization import deserialized_forecast, deserialized_outlooks, serialized_forecasts
 from retention_kit.models.spend import SpendModel, fit_spend
 from retention_kit.models.worth import (
     NewCustomerWorth,
@@ -49,13 +49,12 @@ __all__ = [
     "back_test_money",
     "back_tested_models",
     "concentration",
+    "deserialized_forecast",
+    "deserialized_outlooks",
     "fit_bdw",
     "fit_purchases",
     "fit_sbg",
     "fit_spend",
-    "kept_forecast",
-    "kept_forecasts",
-    "kept_outlooks",
     "laws_compared",
     "new_customer_worth",
     "no_seasons",
@@ -70,4 +69,5 @@ __all__ = [
     "rfm_cuts",
     "seasons",
     "segments",
+    "serialized_forecasts",
 ]

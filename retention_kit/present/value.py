@@ -336,7 +336,7 @@ def markets_ahead(outlooks: Mapping[str, Outlook]) -> Table:
 
     Parameters
     ----------
-    outlooks : by market, from `models.kept_outlooks`.
+    outlooks : by market, from `models.deserialized_outlooks`.
     """
     rows = [
         {

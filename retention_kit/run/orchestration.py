@@ -236,10 +236,10 @@ def _counted(call: _Call) -> counts.Counted:
     counted = counts.counted(call.source, as_of=call.as_of, grains=call.grains, holdout_weeks=call.holdout_weeks)
     counted.prepare()
     if call.holdout_weeks is not None:
-        from retention_kit.models import kept_forecasts
+        from retention_kit.models import serialized_forecasts
 
         facts = {"markets": counted.of_group(), "as_of": counted.as_of, "min_cell": call.source.min_cell}
-        counted.kept(kept_forecasts, holdout_weeks=call.holdout_weeks, **facts)
+        counted.kept(serialized_forecasts, holdout_weeks=call.holdout_weeks, **facts)
     counted.close()
     return counted
 

@@ -147,7 +147,9 @@ def test_what_is_forecast_stands_in_the_twin_as_on_the_page(denmark, sample_coun
     assert sum(row["n_customers"] for row in buckets) == ahead["back_test"]["n_customers"]
     assert twin.twin(denmark, **facts)["ahead"] is None
     group = sample_counts.of("ALL")
-    none = models.kept_forecast(pd.DataFrame(columns=["market", "forecast"]), group.rfm_counts, market=group.market)
+    none = models.deserialized_forecast(
+        pd.DataFrame(columns=["market", "forecast"]), group.rfm_counts, market=group.market
+    )
     ahead = twin.twin(
         denmark, **facts, outlook=models.outlook(none, group.rfm_counts, group.acquisition_counts, **terms)
     )
