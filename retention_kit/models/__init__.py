@@ -3,7 +3,7 @@
 from retention_kit.models.backtest import BackTest, back_test, back_tested_models
 from retention_kit.models.fitting import Fit, Prior
 from retention_kit.models.forecasts import Forecasts, MarketForecast, laws_compared, purchase_forecasts
-from retention_kit.models.judging import Judged
+from retention_kit.models.holdout import HoldoutResult
 from retention_kit.models.laws import LAWS
 from retention_kit.models.money import MoneyTest, back_test_money
 from retention_kit.models.outlook import Outlook, acquisition_cost, outlook
@@ -30,7 +30,7 @@ __all__ = [
     "BetaDiscreteWeibull",
     "Fit",
     "Forecasts",
-    "Judged",
+    "HoldoutResult",
     "MarketForecast",
     "MarketModel",
     "MoneyTest",

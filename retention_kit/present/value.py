@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from retention_kit.messages import Message, Period, Verbatim
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.suppression import hide_small
-from retention_kit.models import LAWS, Judged, MarketForecast, Outlook, concentration, payback_month, segments
+from retention_kit.models import LAWS, HoldoutResult, MarketForecast, Outlook, concentration, payback_month, segments
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats
 from retention_kit.present.blocks import Block, listed
@@ -99,7 +99,7 @@ def badge_text(forecast: MarketForecast) -> str:
     return beside(told, tracked, _in_money(forecast), naive, _verdict(test))
 
 
-def _verdict(test: Judged) -> str:
+def _verdict(test: HoldoutResult) -> str:
     """Return whether the forecast may be believed, beside naive ones."""
     if not test.holds:
         return _("The forecast is withheld: a naive one was nearer.")
