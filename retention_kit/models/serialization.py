@@ -14,11 +14,11 @@ import pandas as pd
 from retention_kit.config import GROUP, Market
 from retention_kit.messages import N_, Listed, Message, Number, Period
 from retention_kit.models.backtest import BackTest
+from retention_kit.models.customer_value import CustomerValue, customer_value
 from retention_kit.models.fitting import Fit
 from retention_kit.models.forecasts import MarketForecast, known_patterns, no_forecast, purchase_forecasts
 from retention_kit.models.laws import LAWS
 from retention_kit.models.money import MoneyTest
-from retention_kit.models.outlook import Outlook, outlook
 from retention_kit.models.patterns import patterns
 from retention_kit.models.pooling import MarketModel
 from retention_kit.models.purchases import DEFAULT_LAW, PurchaseModel
@@ -82,14 +82,14 @@ def deserialized_forecast(forecasts: pd.DataFrame, rfm_counts: pd.DataFrame, *, 
     return MarketForecast(market=market, patterns=known, **parts)
 
 
-def deserialized_outlooks(
+def customer_values(
     forecasts: pd.DataFrame,
     tables: Mapping[str, pd.DataFrame],
     *,
     markets: Mapping[str, Market],
     codes: Iterable[str],
     **terms: Any,
-) -> dict[str, Outlook]:
+) -> dict[str, CustomerValue]:
     """Return what the forecasts say of the customers of each market.
 
     Parameters
@@ -98,12 +98,12 @@ def deserialized_outlooks(
     tables : counts tables of all markets.
     markets : by code.
     codes : of the markets asked for.
-    terms : as of `models.outlook`.
+    terms : as of `models.customer_value`.
     """
     found = {}
     for code in codes:
         rfm, cost = (tables[name][tables[name]["market"] == code] for name in ("rfm_counts", "acquisition_counts"))
-        found[code] = outlook(deserialized_forecast(forecasts, rfm, market=markets[code]), rfm, cost, **terms)
+        found[code] = customer_value(deserialized_forecast(forecasts, rfm, market=markets[code]), rfm, cost, **terms)
     return found
 
 

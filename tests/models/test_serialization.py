@@ -46,10 +46,10 @@ def test_a_serialized_forecast_is_the_one_that_was_fitted(sample_counts, asked, 
         numbers = [part.name for part in fields(own.tested) if part.name != "buckets"]
         assert [getattr(read.tested, name) for name in numbers] == [getattr(own.tested, name) for name in numbers]
         here_ahead, own_ahead = (
-            models.outlook(f, here.rfm_counts, here.acquisition_counts, **TERMS) for f in (read, own)
+            models.customer_value(f, here.rfm_counts, here.acquisition_counts, **TERMS) for f in (read, own)
         )
         assert here_ahead.orders_ahead == own_ahead.orders_ahead
-        assert here_ahead.worth == own_ahead.worth
+        assert here_ahead.clv == own_ahead.clv
         pd.testing.assert_frame_equal(here_ahead.payback, own_ahead.payback)
         pd.testing.assert_frame_equal(here_ahead.predictions, own_ahead.predictions)
 
@@ -81,8 +81,8 @@ def test_the_group_says_that_each_market_has_a_forecast_of_its_own(sample_counts
     assert found.withheld == (
         "All markets: customers differ by market, and so do currencies: each market has a forecast of its own."
     )
-    ahead = models.outlook(found, group.rfm_counts, group.acquisition_counts, **TERMS)
-    assert (ahead.orders_ahead, ahead.worth, ahead.n_still) == (None, None, 0.0)
+    ahead = models.customer_value(found, group.rfm_counts, group.acquisition_counts, **TERMS)
+    assert (ahead.orders_ahead, ahead.clv, ahead.n_still) == (None, None, 0.0)
     assert ahead.predictions.empty
 
 
@@ -93,18 +93,16 @@ def test_a_market_that_was_not_fitted_is_named(sample_counts, serialized):
 
 
 def test_markets_asked_for_together_say_what_each_says_alone(sample_counts, asked, serialized):
-    found = models.deserialized_outlooks(
-        serialized, sample_counts.tables, markets=asked["markets"], codes=["RO"], **TERMS
-    )
+    found = models.customer_values(serialized, sample_counts.tables, markets=asked["markets"], codes=["RO"], **TERMS)
     here = sample_counts.of("RO")
-    alone = models.outlook(
+    alone = models.customer_value(
         models.deserialized_forecast(serialized, here.rfm_counts, market=here.market),
         here.rfm_counts,
         here.acquisition_counts,
         **TERMS,
     )
     assert list(found) == ["RO"]
-    assert found["RO"].worth == alone.worth
+    assert found["RO"].clv == alone.clv
 
 
 def test_few_newcomers_since_the_hold_out_hide_who_was_there_before(sample_counts, asked):
@@ -119,7 +117,7 @@ def test_a_retention_curve_has_the_periods_that_are_asked_for(sample_counts, ser
     here = sample_counts.of("RO")
     forecast = models.deserialized_forecast(serialized, here.rfm_counts, market=here.market)
     curves = {
-        grain: models.outlook(forecast, here.rfm_counts, here.acquisition_counts, grain=grain, **TERMS).activity
+        grain: models.customer_value(forecast, here.rfm_counts, here.acquisition_counts, grain=grain, **TERMS).activity
         for grain in ("day", "week", "month", "quarter", "year")
     }
     assert {grain: len(curve) for grain, curve in curves.items()} == {

@@ -75,18 +75,18 @@ def test_the_data_of_every_market_s_report_are_as_published(sample_counts, compa
     sheet = sheet_of(code, sample_counts, compared)
     forecast = models.deserialized_forecast(fitted, here.rfm_counts, market=here.market)
     found = sample_counts.findings.to_dicts()
-    outlook = models.outlook(forecast, here.rfm_counts, here.acquisition_counts, **TERMS)
-    for ahead in (None, outlook):
-        told = twin.twin(sheet, data="sample", data_fingerprint="f", findings=found, outlook=ahead)
+    customer_value = models.customer_value(forecast, here.rfm_counts, here.acquisition_counts, **TERMS)
+    for ahead in (None, customer_value):
+        told = twin.twin(sheet, data="sample", data_fingerprint="f", findings=found, customer_value=ahead)
         assert faults(strict("report", "MarketReport"), twin.to_json(told)) == []
     assert faults(Draft202012Validator(published("report")), twin.to_json(told)) == []
 
 
 def test_the_data_of_the_group_s_report_are_as_published(sample_counts, fitted, group):
-    codes = models.deserialized_outlooks(
+    codes = models.customer_values(
         fitted, sample_counts.tables, markets=sample_counts.of_group(), codes=group.names, **TERMS
     )
-    told = twin.group_twin(group, data="sample", data_fingerprint="f", findings=[], outlooks=codes)
+    told = twin.group_twin(group, data="sample", data_fingerprint="f", findings=[], customer_values=codes)
     assert faults(strict("report", "GroupReport"), twin.to_json(told)) == []
     assert faults(Draft202012Validator(published("report")), twin.to_json(told)) == []
     assert len(told["ahead"]) == 8
