@@ -33,6 +33,7 @@ from retention_kit.actions.experiments import (
     trials,
 )
 from retention_kit.actions.matching import e_value
+from retention_kit.actions.meta_analysis import Pooled, pooled, pooled_difference
 from retention_kit.actions.offers import (
     Effect,
     Offers,
@@ -45,7 +46,6 @@ from retention_kit.actions.offers import (
     uplift,
 )
 from retention_kit.actions.planning import Baseline, baseline, effect_for_size, plan, size_for_effect
-from retention_kit.actions.pooling import Pooled, pooled, pooled_difference
 from retention_kit.actions.scorecard import STRATEGIES, balances, scorecard, with_local_payment
 from retention_kit.actions.service import waits
 
