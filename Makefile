@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-slow test-browser test-engines bench bench-reports bench-models bench-interactive bench-coverage lab notebooks schemas i18n i18n-check sample lint format clean
+.PHONY: help setup reports test test-slow test-browser test-engines bench bench-reports bench-models bench-interactive bench-coverage lab notebooks schemas i18n i18n-check readme sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -69,13 +69,16 @@ notebooks: $(READY) ## run the notebooks on the sample and store their outputs
 	@$(BIN)/python -m retention_kit.run.stored notebooks/*.ipynb
 
 schemas: $(READY) ## write the JSON schemas of a report's data and of a table into the package
-	@$(BIN)/python -m retention_kit.present.schemas
+	@$(BIN)/python tools/schemas.py
 
 i18n: $(READY) ## find every message, merge it into each language's catalog, compile and check them
-	@$(BIN)/python -m retention_kit.present.catalogs
+	@$(BIN)/python tools/catalogs.py
 
 i18n-check: $(READY) ## whether every language of a release has every message
-	@$(BIN)/python -m retention_kit.present.catalogs check
+	@$(BIN)/python tools/catalogs.py check
+
+readme: $(READY) ## write the README's table of metrics again
+	@$(BIN)/python tools/readme.py
 
 sample: $(READY) ## write the simulated sample again
 	@$(BIN)/retention-kit sample

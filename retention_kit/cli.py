@@ -434,7 +434,8 @@ def sample(*, to: Path | None, seed: int | None, orders: int | None, n_markets: 
       retention-kit sample --orders 10000000 --to /tmp/large
     """
     from retention_kit.config import project_root
-    from retention_kit.ingest.sample import write_orders, write_sample
+    from retention_kit.simulate.benchmark import write_orders
+    from retention_kit.simulate.sample import write_sample
 
     seeded = {} if seed is None else {"seed": seed}
     if orders is None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import get_currency_precision, list_currencies
+from platformdirs import user_cache_path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from retention_kit.errors import ConfigError, UsageError, listed, near_miss, shown, unknown_name, unopened
@@ -24,6 +25,12 @@ GROUP = "ALL"
 
 GROUP_NAME = "All markets"
 """What they are called, in English."""
+
+PROJECT_VARIABLE = "RETENTION_KIT_PROJECT"
+"""The environment variable that names the project's folder."""
+
+BUNDLED = Path(__file__).resolve().parent / "project"
+"""Where a wheel holds the sample, its markets, the profiles and the notebooks; a project that nobody writes to."""
 
 Grain = Literal["day", "week", "month", "quarter", "year"]
 
@@ -324,13 +331,48 @@ def project_root() -> Path:
     """Return the project's folder: the nearest one upwards that holds `data/markets.toml`.
 
     The environment variable `RETENTION_KIT_PROJECT` names another one.
+
+    Raises
+    ------
+    UsageError : there is none.
     """
-    named = os.environ.get("RETENTION_KIT_PROJECT")
+    project = _project()
+    if project is None:
+        raise UsageError(
+            "No project here: there is no data/markets.toml in this folder or above it.",
+            to_try=f"run it inside the project, or set {PROJECT_VARIABLE} to the project's folder",
+        )
+    return project
+
+
+def data_root() -> Path:
+    """Return the folder whose `data/` and `notebooks/` are read: the project's; where there is none, the package's own.
+
+    Raises
+    ------
+    UsageError : `RETENTION_KIT_PROJECT` names a folder that is no project.
+    """
+    if os.environ.get(PROJECT_VARIABLE) or _project():
+        return project_root()
+    return BUNDLED if BUNDLED.is_dir() else Path(__file__).parents[1]  # a checkout has them beside the package
+
+
+def store_root() -> Path:
+    """Return the folder where what was counted is kept: the project's `reports`; where there is none, the user's cache.
+
+    Raises
+    ------
+    UsageError : `RETENTION_KIT_PROJECT` names a folder that is no project.
+    """
+    if os.environ.get(PROJECT_VARIABLE) or _project():
+        return project_root() / "reports"
+    return user_cache_path("retention-kit", appauthor=False)
+
+
+def _project() -> Path | None:
+    named = os.environ.get(PROJECT_VARIABLE)
     here = Path(named) if named else Path.cwd()
     for folder in [here, *([] if named else here.parents)]:
-        if (folder / "data" / "markets.toml").is_file():
+        if (folder / "data" / "markets.toml").is_file() and folder.resolve() != BUNDLED:
             return folder.resolve()
-    raise UsageError(
-        "No project here: there is no data/markets.toml in this folder or above it.",
-        to_try="run it inside the project, or set RETENTION_KIT_PROJECT to the project's folder",
-    )
+    return None

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from retention_kit.config import Lifespan, Markets, markets_of, project_root, read_markets
+from retention_kit.config import Lifespan, Markets, data_root, markets_of, project_root, read_markets, store_root
 from retention_kit.errors import ConfigError, UsageError
 
 DENMARK = {"name": "Denmark", "languages": ["da-DK"], "currency": "DKK", "time_zone": "Europe/Copenhagen"}
@@ -200,3 +200,43 @@ def test_the_project_is_found_upwards_or_by_its_name(tmp_path, monkeypatch):
         "No project here: there is no data/markets.toml in this folder or above it.\n"
         "  try:   run it inside the project, or set RETENTION_KIT_PROJECT to the project's folder"
     )
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Leave the project for a folder that is in none."""
+    monkeypatch.delenv("RETENTION_KIT_PROJECT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_project_s_data_are_read_and_its_counts_kept_in_it(elsewhere):
+    (elsewhere / "data").mkdir()
+    (elsewhere / "data" / "markets.toml").write_text("", encoding="utf-8")
+    assert data_root() == elsewhere.resolve()
+    assert store_root() == elsewhere.resolve() / "reports"
+
+
+def test_without_a_project_the_kit_s_own_data_are_read_and_counts_kept_in_the_user_s_cache(elsewhere, monkeypatch):
+    monkeypatch.setattr("retention_kit.config.user_cache_path", lambda name, *, appauthor: elsewhere / "cache" / name)
+    assert (data_root() / "data" / "sample" / "orders.parquet").is_file()
+    assert (data_root() / "notebooks" / "market_report.ipynb").is_file()
+    assert store_root() == elsewhere / "cache" / "retention-kit"
+
+
+def test_what_a_wheel_brings_is_read_and_is_nobody_s_project(elsewhere, monkeypatch):
+    bundled = elsewhere.resolve() / "package" / "project"
+    (bundled / "data").mkdir(parents=True)
+    (bundled / "data" / "markets.toml").write_text("", encoding="utf-8")
+    monkeypatch.setattr("retention_kit.config.BUNDLED", bundled)
+    monkeypatch.chdir(bundled)
+    assert data_root() == bundled
+    with pytest.raises(UsageError, match="No project here"):
+        project_root()
+
+
+@pytest.mark.parametrize("root", [data_root, store_root])
+def test_a_project_that_is_named_and_is_none_is_told(root, elsewhere, monkeypatch):
+    monkeypatch.setenv("RETENTION_KIT_PROJECT", str(elsewhere))
+    with pytest.raises(UsageError, match="No project here"):
+        root()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import retention_kit
+from retention_kit.config import project_root
 
 PACKAGE = Path(retention_kit.__file__).parent
 MAY_IMPORT = {
@@ -17,6 +18,7 @@ MAY_IMPORT = {
     "table": {"errors"},
     "protection": {"errors"},
     "ingest": {"errors", "messages", "config", "periods", "writing"},
+    "simulate": {"errors", "config"},
     "counts": {"errors", "config", "periods", "ingest"},
     "metrics": {"errors", "messages", "config", "periods", "table", "protection"},
     "models": {"errors", "messages", "config", "periods", "metrics", "protection"},
@@ -97,6 +99,16 @@ def test_past_the_counts_tables_there_is_no_engine(path):
 def test_every_room_is_in_the_list():
     found = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
     assert found == {*MAY_IMPORT, "__init__", "__main__", "cli", "shop"}
+
+
+def test_the_package_runs_without_its_tools():
+    tools = {path.stem for path in (project_root() / "tools").glob("*.py")}
+    assert not [path.name for path in PACKAGE.rglob("*.py") if imported(path) & tools]
+
+
+def test_no_notebook_simulates_a_company():
+    notebooks = (project_root() / "notebooks").glob("*.ipynb")
+    assert not [path.name for path in notebooks if "simulate" in path.read_text(encoding="utf-8")]
 
 
 def test_nothing_in_the_package_imports_the_public_api():

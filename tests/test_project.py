@@ -9,7 +9,6 @@ import pytest
 
 from retention_kit.config import project_root
 from retention_kit.counts.engines import EXTRAS
-from retention_kit.present.tables import metric_table
 
 ROOT = project_root()
 CONDA_NAMES = {
@@ -42,12 +41,6 @@ def test_an_engine_that_needs_a_driver_has_an_extra_that_brings_it():
     for driver, extra in EXTRAS.items():
         assert driver in [split(requirement)[0] for requirement in extras[extra]]
     assert set(extras["postgres"]) <= set(extras["dev"])  # PostgreSQL is tested every day
-
-
-def test_the_readme_has_the_generated_metric_table():
-    text = (ROOT / "README.md").read_text()
-    table = re.search(r"<!-- metrics -->\n(.*?)\n<!-- /metrics -->", text, re.DOTALL)[1]
-    assert table == metric_table()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

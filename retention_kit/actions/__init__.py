@@ -12,14 +12,14 @@ from retention_kit.actions.answers import (
 )
 from retention_kit.actions.churn import (
     LAW,
-    Judged,
     PastList,
+    RiskValidation,
     at_risk,
-    judged,
     lapse_predictions,
     lapse_probability,
     past_list,
     risk_then,
+    risk_validation,
 )
 from retention_kit.actions.experiments import (
     Readout,
@@ -33,6 +33,7 @@ from retention_kit.actions.experiments import (
     trials,
 )
 from retention_kit.actions.matching import e_value
+from retention_kit.actions.meta_analysis import Pooled, pooled, pooled_difference
 from retention_kit.actions.offers import (
     Effect,
     Offers,
@@ -45,7 +46,6 @@ from retention_kit.actions.offers import (
     uplift,
 )
 from retention_kit.actions.planning import Baseline, baseline, effect_for_size, plan, size_for_effect
-from retention_kit.actions.pooling import Pooled, pooled, pooled_difference
 from retention_kit.actions.scorecard import STRATEGIES, balances, scorecard, with_local_payment
 from retention_kit.actions.service import waits
 
@@ -57,12 +57,12 @@ __all__ = [
     "Baseline",
     "Effect",
     "Intention",
-    "Judged",
     "Offers",
     "PastList",
     "Pooled",
     "Readout",
     "ResponseBias",
+    "RiskValidation",
     "Trial",
     "Uplift",
     "adjusted_by_history",
@@ -76,7 +76,6 @@ __all__ = [
     "holm",
     "intention",
     "intentions",
-    "judged",
     "lapse_predictions",
     "lapse_probability",
     "leavers_and_stayers",
@@ -93,6 +92,7 @@ __all__ = [
     "readout",
     "response_bias",
     "risk_then",
+    "risk_validation",
     "sample_ratio_p",
     "scorecard",
     "size_for_effect",

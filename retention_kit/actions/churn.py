@@ -104,7 +104,7 @@ def lapse_predictions(rfm_counts: pd.DataFrame, forecasts: Forecasts, *, horizon
 
 
 @dataclass(frozen=True)
-class Judged:
+class RiskValidation:
     """What became of a risk that was told before the hold-out, beside the longest silence.
 
     `auc`: the chance that one who lapsed had the higher risk than one who did not; `brier`: mean squared error of the
@@ -155,7 +155,9 @@ def risk_then(holdout_counts: pd.DataFrame, forecasts: Forecasts, *, holdout_wee
     return pd.concat(found, ignore_index=True)
 
 
-def judged(told: pd.DataFrame, *, window_days: int | None = None, conf_level: float = CONF_LEVEL) -> Judged:
+def risk_validation(
+    told: pd.DataFrame, *, window_days: int | None = None, conf_level: float = CONF_LEVEL
+) -> RiskValidation:
     """Return how far a risk could be believed, of customers with patterns from `risk_then`.
 
     Parameters
@@ -183,7 +185,7 @@ def judged(told: pd.DataFrame, *, window_days: int | None = None, conf_level: fl
     by_silence = pd.DataFrame({"silence": silence, "n": n, "x": x}).groupby("silence").transform("sum")
     of_silence = (by_silence["x"] / by_silence["n"]).to_numpy()
     intercept, slope = _logistic(np.log(risk) - np.log1p(-risk), n, x)
-    return Judged(
+    return RiskValidation(
         n_customers=int(n.sum()),
         lapsed=float(x.sum() / n.sum()),
         auc=_auc(risk, n, x),

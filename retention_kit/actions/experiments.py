@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc, ndtr
 
-from retention_kit.actions.pooling import Pooled, pooled_difference
+from retention_kit.actions.meta_analysis import Pooled, pooled_difference
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError, UsageError, unknown_name
 from retention_kit.messages import N_, Message, Number

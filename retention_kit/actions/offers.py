@@ -12,7 +12,7 @@ import pandas as pd
 
 from retention_kit.actions.churn import lapse_and_orders
 from retention_kit.actions.experiments import SMALLEST_RATIO_P, readout
-from retention_kit.actions.pooling import pooled
+from retention_kit.actions.meta_analysis import pooled
 from retention_kit.config import GROUP, Market
 from retention_kit.errors import MetricError, UsageError, unknown_name
 from retention_kit.metrics import difference_of_shares

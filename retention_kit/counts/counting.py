@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from babel.numbers import get_currency_precision
 
-from retention_kit.config import GROUP, GROUP_NAME, Market, project_root
+from retention_kit.config import GROUP, GROUP_NAME, Market, store_root
 from retention_kit.counts import prelude, store
 from retention_kit.counts.engines import Engine
 from retention_kit.counts.session import Asked, Session
@@ -345,7 +345,7 @@ def counted(
     UsageError : an unknown grain, an `as_of` that is no date or lies before the data, a hold-out of less than a week.
     DataError : when something is counted: too many refused rows, a missing exchange rate, no order.
     """
-    folder = project_root() / "reports" / ".counts"
+    folder = store_root() / ".counts"
     return _counted(source, as_of=as_of, grains=grains, holdout_weeks=holdout_weeks, session=session, folder=folder)
 
 

@@ -16,7 +16,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from retention_kit.config import project_root
+from retention_kit.config import store_root
 from retention_kit.counts.counting import engine as opened
 from retention_kit.counts.engines import DuckDB, Engine
 from retention_kit.counts.files import sql
@@ -248,7 +248,7 @@ def watched(
 
 def alerts_folder() -> Path:
     """Return the folder of the lists: `reports/alerts` of the project."""
-    return project_root() / "reports" / "alerts"
+    return store_root() / "alerts"
 
 
 def _load_predictions(engine: Engine, name: str, predictions: pd.DataFrame) -> None:

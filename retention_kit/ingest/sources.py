@@ -11,7 +11,7 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from retention_kit.config import Markets, markets_of, project_root, read_markets, read_toml
+from retention_kit.config import Markets, data_root, markets_of, project_root, read_markets, read_toml
 from retention_kit.errors import ConfigError, UsageError, listed, near_miss, unknown_name
 from retention_kit.ingest import frames
 from retention_kit.ingest.expressions import quoted
@@ -394,7 +394,7 @@ def _located(data: str) -> Path:
 def _profiles() -> dict[str, Path]:
     """Return the project's profiles by name; none where there is no project."""
     try:
-        return {file.stem: file for file in (project_root() / "data" / "sources").glob("*.toml")}
+        return {file.stem: file for file in (data_root() / "data" / "sources").glob("*.toml")}
     except UsageError:
         return {}
 
@@ -404,7 +404,7 @@ def _from_here_or_project(path: str) -> Path:
     here = Path(path).expanduser()
     if here.is_absolute() or here.exists():
         return here
-    there = project_root() / here
+    there = data_root() / here
     return there if there.exists() else here
 
 
@@ -489,7 +489,7 @@ def _markets(profile: Profile, place: _Place) -> Markets:
         return _project_markets(profile.markets)
     folder = place.path if place.path.is_dir() else place.path.parent
     beside = folder / profile.markets
-    named = beside if beside.is_file() else project_root() / "data" / profile.markets
+    named = beside if beside.is_file() else data_root() / "data" / profile.markets
     if place.path.is_file() and named.resolve() == place.path.resolve():
         raise ConfigError(
             f"{place.path.name} names itself as the file of its markets.",

@@ -1,13 +1,19 @@
 """Models of purchase and renewal, fitted on weighted counts; each cites its paper and reproduces its table."""
 
 from retention_kit.models.backtest import BackTest, back_test, back_tested_models
+from retention_kit.models.clv import (
+    NewCustomerClv,
+    new_customer_clv,
+    payback,
+    payback_month,
+    predictions,
+)
+from retention_kit.models.customer_value import CustomerValue, acquisition_cost, customer_value
 from retention_kit.models.fitting import Fit, Prior
 from retention_kit.models.forecasts import Forecasts, MarketForecast, laws_compared, purchase_forecasts
-from retention_kit.models.judging import Judged
-from retention_kit.models.keeping import kept_forecast, kept_forecasts, kept_outlooks
+from retention_kit.models.holdout import HoldoutResult
 from retention_kit.models.laws import LAWS
 from retention_kit.models.money import MoneyTest, back_test_money
-from retention_kit.models.outlook import Outlook, acquisition_cost, outlook
 from retention_kit.models.patterns import Patterns, patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases
 from retention_kit.models.purchases import PurchaseModel, fit_purchases
@@ -15,27 +21,21 @@ from retention_kit.models.renewals import RenewalForecast, RenewalTest, renewal_
 from retention_kit.models.sbg import BetaDiscreteWeibull, ShiftedBetaGeometric, fit_bdw, fit_sbg
 from retention_kit.models.seasons import Seasons, no_seasons, seasons
 from retention_kit.models.segments import concentration, rfm_cuts, segments
+from retention_kit.models.serialization import customer_values, deserialized_forecast, serialized_forecasts
 from retention_kit.models.spend import SpendModel, fit_spend
-from retention_kit.models.worth import (
-    NewCustomerWorth,
-    new_customer_worth,
-    payback,
-    payback_month,
-    predictions,
-)
 
 __all__ = [
     "LAWS",
     "BackTest",
     "BetaDiscreteWeibull",
+    "CustomerValue",
     "Fit",
     "Forecasts",
-    "Judged",
+    "HoldoutResult",
     "MarketForecast",
     "MarketModel",
     "MoneyTest",
-    "NewCustomerWorth",
-    "Outlook",
+    "NewCustomerClv",
     "Patterns",
     "Prior",
     "PurchaseModel",
@@ -49,17 +49,16 @@ __all__ = [
     "back_test_money",
     "back_tested_models",
     "concentration",
+    "customer_value",
+    "customer_values",
+    "deserialized_forecast",
     "fit_bdw",
     "fit_purchases",
     "fit_sbg",
     "fit_spend",
-    "kept_forecast",
-    "kept_forecasts",
-    "kept_outlooks",
     "laws_compared",
-    "new_customer_worth",
+    "new_customer_clv",
     "no_seasons",
-    "outlook",
     "patterns",
     "payback",
     "payback_month",
@@ -70,4 +69,5 @@ __all__ = [
     "rfm_cuts",
     "seasons",
     "segments",
+    "serialized_forecasts",
 ]

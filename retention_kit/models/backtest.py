@@ -11,7 +11,7 @@ import pandas as pd
 
 from retention_kit.errors import MetricError
 from retention_kit.messages import Message
-from retention_kit.models.judging import Judged
+from retention_kit.models.holdout import HoldoutResult
 from retention_kit.models.money import MoneyTest
 from retention_kit.models.patterns import patterns
 from retention_kit.models.pooling import MarketModel, pooled_purchases
@@ -24,7 +24,7 @@ LEAST_LATER = 30
 
 
 @dataclass(frozen=True)
-class BackTest(Judged):
+class BackTest(HoldoutResult):
     """A forecast of order days in a hold-out, what was made of them, and what two naive forecasts said.
 
     `last_period`: the same customers order as often again as in the period as long before. `steady_ratio`: every

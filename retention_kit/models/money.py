@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from retention_kit.errors import MetricError
 from retention_kit.messages import N_
 from retention_kit.models.fitting import CONF_LEVEL
-from retention_kit.models.judging import Judged
+from retention_kit.models.holdout import HoldoutResult
 from retention_kit.models.patterns import Patterns, patterns
 from retention_kit.models.purchases import PurchaseModel
 from retention_kit.models.seasons import Seasons
@@ -20,7 +20,7 @@ from retention_kit.models.spend import SpendModel
 
 
 @dataclass(frozen=True)
-class MoneyTest(Judged):
+class MoneyTest(HoldoutResult):
     """A forecast of net revenue in a hold-out, what was made of it, and what two naive forecasts said; minor units.
 
     `chance`: the standard deviation of what is made if the model is true. `last_period`: as much as on the order days

@@ -16,7 +16,7 @@ from retention_kit.errors import MetricError
 from retention_kit.messages import N_, Message
 from retention_kit.metrics.survival import kaplan_meier
 from retention_kit.models.fitting import CONF_LEVEL, Prior
-from retention_kit.models.judging import Judged
+from retention_kit.models.holdout import HoldoutResult
 from retention_kit.models.sbg import BetaDiscreteWeibull, ShiftedBetaGeometric, fit_bdw, fit_sbg
 
 LEAST_ENDED = 30
@@ -34,7 +34,7 @@ _CURVE = ["duration", "n_at_risk", "survival", "lower", "upper"]
 
 
 @dataclass(frozen=True)
-class RenewalTest(Judged):
+class RenewalTest(HoldoutResult):
     """A forecast of how many subscriptions would renew all through a hold-out, and how many did.
 
     `n` had a renewal due in it. `last_period`: as many as of those in the hold-out before, by their share; `steady`:

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from retention_kit.actions import Intention, Judged, Trial
+from retention_kit.actions import Intention, RiskValidation, Trial
 from retention_kit.messages import Message, Verbatim
 from retention_kit.metrics.intervals import wilson
 from retention_kit.present import formats
@@ -224,7 +224,9 @@ def p_value(p: float) -> str:
     return _("p {p}").format(p=formats.decimal(p, digits=3))
 
 
-def watch_in_short(rows: pd.DataFrame, found: Judged, *, market: str, currency: str, horizon_days: int) -> Block:
+def watch_in_short(
+    rows: pd.DataFrame, found: RiskValidation, *, market: str, currency: str, horizon_days: int
+) -> Block:
     """Return how many are at risk and what is at stake, and how far that could be believed when it was tried."""
     everybody = rows.iloc[0]
     is_better = found.auc > found.silence_auc and found.brier < found.silence_brier
@@ -275,7 +277,7 @@ def reasons(rows: pd.DataFrame, *, currency: str, min_cell: int) -> Table:
     )
 
 
-def calibration(found: Judged, *, min_cell: int) -> Table:
+def calibration(found: RiskValidation, *, min_cell: int) -> Table:
     """Return what became of those told each risk: the share that lapsed should lie where the risk was told."""
     rows = found.calibration[found.calibration["n"] >= min_cell]
     slope, intercept = (formats.decimal(value, digits=2) for value in (found.slope, found.intercept))

@@ -130,7 +130,7 @@ def house_style(language: str = "") -> None:
         formatters["image/svg+xml"].for_type(Figure, svg)
 
 
-def rehearse() -> None:
+def warm_caches() -> None:
     """Draw a figure of everything once, for nobody: the first one loads fonts and fills caches."""
     with mpl.rc_context(_STYLE):
         figure, top, bottom = panels(2)

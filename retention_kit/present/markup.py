@@ -71,7 +71,7 @@ def text(table: Table) -> str:
     return "\n".join([worded(table.title), grid, *notes])
 
 
-_NO_ROWS = N_("nothing to show")
+_NO_ROWS = N_("Nothing to show")
 
 
 def _grid(table: Table) -> Markup:

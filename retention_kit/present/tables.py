@@ -557,13 +557,6 @@ def _left_out(left_out_counts: pd.DataFrame) -> Iterator[str]:
         ).format(n=formats.count(row.n_orders), why=left_out_because(row.reason))
 
 
-def metric_table() -> str:
-    """Return every metric of the kit as a Markdown table: the README's, generated."""
-    lines = ["| metric | unit | definition |", "|---|---|---|"]
-    lines += [f"| `{m.name}` | {m.unit} | {m.definition} |" for m in METRICS.values()]
-    return "\n".join(lines)
-
-
 def _policies(sheet: Sheet) -> list[str]:
     """Return what holds of all numbers: when a refund counts, and who is active."""
     refunds = {

@@ -12,7 +12,7 @@ from retention_kit import __version__
 from retention_kit.config import GROUP, GROUP_NAME
 from retention_kit.metrics import Sheet
 from retention_kit.metrics.group import GroupSheet
-from retention_kit.models import MoneyTest, Outlook
+from retention_kit.models import CustomerValue, MoneyTest
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines, value
 from retention_kit.present.languages import N_, _, current, ngettext, place
@@ -29,11 +29,11 @@ def twin(
     data: str,
     data_fingerprint: str,
     findings: Sequence[dict[str, Any]],
-    outlook: Outlook | None = None,
+    customer_value: CustomerValue | None = None,
 ) -> MarketReport:
     """Return the twin of a sheet as plain values, by the published schema; absent and hidden numbers are None.
 
-    `ahead` is what is forecast of the customers, None where no outlook is given.
+    `ahead` is what is forecast of the customers, None where nothing is.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -44,7 +44,7 @@ def twin(
         "in_short": sentences(sheet),
         "changed": _read(sheet),
         "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
-        "ahead": None if outlook is None else _ahead(outlook, min_cell=sheet.min_cell),
+        "ahead": None if customer_value is None else _ahead(customer_value, min_cell=sheet.min_cell),
         "findings": list(findings),
         "settings": {
             "refund_policy": sheet.refund_policy,
@@ -79,19 +79,21 @@ def publish(
     data_fingerprint: str,
     findings: Sequence[dict[str, Any]],
     to: str = "",
-    outlook: Outlook | None = None,
+    customer_value: CustomerValue | None = None,
     restated: pd.DataFrame | None = None,
 ) -> Table:
     """Write the twin to a file, where one is named, and return where the numbers come from.
 
     Parameters
     ----------
-    outlook : what is forecast of the customers; told in the file where given.
+    customer_value : what is forecast of the customers; told in the file where given.
     to : the file; empty writes nothing.
     restated : what moved since the last report, from `restatement.restated`; told in the file where given.
     """
     if to:
-        told = twin(sheet, data=data, data_fingerprint=data_fingerprint, findings=findings, outlook=outlook)
+        told = twin(
+            sheet, data=data, data_fingerprint=data_fingerprint, findings=findings, customer_value=customer_value
+        )
         told["restated"] = [] if restated is None else _rows(restated)
         write_whole({Path(to): to_json(told).encode()})
     facts = {
@@ -112,7 +114,7 @@ def group_twin(
     data: str,
     data_fingerprint: str,
     findings: Sequence[dict[str, Any]],
-    outlooks: Mapping[str, Outlook] | None = None,
+    customer_values: Mapping[str, CustomerValue] | None = None,
 ) -> GroupReport:
     """Return the twin of the group's sheet as plain values; `headlines` are those no small market can be had from.
 
@@ -127,7 +129,7 @@ def group_twin(
         "in_short": group_sentences(sheet),
         "hidden_markets": list(sheet.hidden),
         "tables": {name: _rows(rows) for name, rows in sheet.tables.items()},
-        "ahead": {code: _ahead(one, min_cell=sheet.min_cell) for code, one in (outlooks or {}).items()},
+        "ahead": {code: _ahead(one, min_cell=sheet.min_cell) for code, one in (customer_values or {}).items()},
         "findings": list(findings),
         "restated": [],
     }
@@ -140,7 +142,7 @@ def publish_group(
     data_fingerprint: str,
     findings: Sequence[dict[str, Any]],
     to: str = "",
-    outlooks: Mapping[str, Outlook] | None = None,
+    customer_values: Mapping[str, CustomerValue] | None = None,
     restated: pd.DataFrame | None = None,
 ) -> Table:
     """Write the group's twin to a file, where one is named, and return where the numbers come from.
@@ -150,7 +152,12 @@ def publish_group(
     to, restated : as of `publish`.
     """
     if to:
-        facts = {"data": data, "data_fingerprint": data_fingerprint, "findings": findings, "outlooks": outlooks}
+        facts = {
+            "data": data,
+            "data_fingerprint": data_fingerprint,
+            "findings": findings,
+            "customer_values": customer_values,
+        }
         told = group_twin(sheet, **facts)
         told["restated"] = [] if restated is None else _rows(restated)
         write_whole({Path(to): to_json(told).encode()})
@@ -181,10 +188,10 @@ def _provenance(facts: dict[str, str]) -> Table:
     )
 
 
-def _ahead(outlook: Outlook, *, min_cell: int) -> AheadData:
+def _ahead(customer_value: CustomerValue, *, min_cell: int) -> AheadData:
     """Return what is forecast of a market's customers as plain values; a forecast that is withheld has none."""
-    forecast, test = outlook.forecast, outlook.forecast.tested
-    orders = outlook.orders_ahead
+    forecast, test = customer_value.forecast, customer_value.forecast.tested
+    orders = customer_value.orders_ahead
     ends = None if orders is None else dict(zip(("value", "lower", "upper"), orders, strict=True))
     tested = None
     if test is not None:
@@ -194,17 +201,17 @@ def _ahead(outlook: Outlook, *, min_cell: int) -> AheadData:
         tested["in_money"] = _in_money(test.money, forecast.market.minor_per_unit)
         tested |= {"split": date_of(test.split_day).isoformat(), "by_repeat_orders_before": _rows(buckets)}
     return {
-        "in_short": value.sentences(outlook),
+        "in_short": value.sentences(customer_value),
         "law": forecast.law,
         "withheld": forecast.withheld or None,
         "orders_in_the_next_year": ends,
-        "still_customers": None if orders is None else outlook.n_still,
-        "horizon_weeks": outlook.horizon_weeks,
-        "yearly_rate": outlook.yearly_rate,
-        "worth_of_a_new_customer": None if outlook.worth is None else asdict(outlook.worth),
-        "acquisition_cost": outlook.acquisition_cost,
-        "payback": _rows(outlook.payback),
-        "retention": _rows(outlook.activity),
+        "still_customers": None if orders is None else customer_value.n_still,
+        "horizon_weeks": customer_value.horizon_weeks,
+        "yearly_rate": customer_value.yearly_rate,
+        "worth_of_a_new_customer": None if customer_value.clv is None else asdict(customer_value.clv),
+        "acquisition_cost": customer_value.acquisition_cost,
+        "payback": _rows(customer_value.payback),
+        "retention": _rows(customer_value.activity),
         "back_test": tested,
     }
 

@@ -12,7 +12,15 @@ from matplotlib.ticker import MaxNLocator
 
 from retention_kit.messages import Message, Period, Verbatim
 from retention_kit.metrics import Sheet
-from retention_kit.models import LAWS, Judged, MarketForecast, Outlook, concentration, payback_month, segments
+from retention_kit.models import (
+    LAWS,
+    CustomerValue,
+    HoldoutResult,
+    MarketForecast,
+    concentration,
+    payback_month,
+    segments,
+)
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats
 from retention_kit.present.blocks import Block, listed
@@ -44,16 +52,21 @@ _ORDER_IN_EACH = {
 }
 
 
-def in_short(outlook: Outlook) -> Block:
+def in_short(customer_value: CustomerValue) -> Block:
     """Return the answer in sentences: what customers will order, how well that was foretold, what one is worth."""
-    return listed(sentences(outlook))
+    return listed(sentences(customer_value))
 
 
-def sentences(outlook: Outlook) -> list[str]:
+def sentences(customer_value: CustomerValue) -> list[str]:
     """Return the sentences themselves, most important first."""
-    told = [_orders_ahead(outlook), badge_text(outlook.forecast), _worth(outlook), _payback(outlook)]
-    if outlook.forecast.market_model is not None:
-        told.append(worded(outlook.forecast.market_model.note))
+    told = [
+        _orders_ahead(customer_value),
+        badge_text(customer_value.forecast),
+        _worth(customer_value),
+        _payback(customer_value),
+    ]
+    if customer_value.forecast.market_model is not None:
+        told.append(worded(customer_value.forecast.market_model.note))
     return [sentence for sentence in told if sentence]
 
 
@@ -99,7 +112,7 @@ def badge_text(forecast: MarketForecast) -> str:
     return beside(told, tracked, _in_money(forecast), naive, _verdict(test))
 
 
-def _verdict(test: Judged) -> str:
+def _verdict(test: HoldoutResult) -> str:
     """Return whether the forecast may be believed, beside naive ones."""
     if not test.holds:
         return _("The forecast is withheld: a naive one was nearer.")
@@ -211,17 +224,17 @@ def parameters(forecast: MarketForecast) -> Table:
     )
 
 
-def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figure:
+def retention_forecast(pooled_retention: pd.DataFrame, customer_value: CustomerValue) -> Figure:
     """Return the share of customers who order in each period after their first: observed, and as the model has it.
 
     Parameters
     ----------
-    pooled_retention : the sheet's table of that name, with the outlook's grain.
+    pooled_retention : the sheet's table of that name, with the same grain.
     """
-    market = outlook.forecast.market
-    title = _(_ORDER_IN_EACH[outlook.grain])
+    market = customer_value.forecast.market
+    title = _(_ORDER_IN_EACH[customer_value.grain])
     seen = pooled_retention[(pooled_retention["age"] >= 1) & ~pooled_retention["hidden"]]
-    ahead = outlook.activity
+    ahead = customer_value.activity
     if ahead.empty or seen.empty:
         return _nothing(title, market=market)
     figure, axes = panels()
@@ -234,7 +247,7 @@ def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figu
     _from_zero(axes, upper=max(seen["upper"].max(), ahead["upper"].max()))
     axes.yaxis.set_major_formatter(_SHARE)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel=age_axis(outlook.grain))
+    axes.set(xlabel=age_axis(customer_value.grain))
     axes.set_title(title)
     axes.legend(**{**_ABOVE_THE_POINTS, "loc": "upper right"})
     told = formats.enumerated(point_told(age_told(row.age), row.activity, row) for row in ahead.itertuples())
@@ -252,9 +265,9 @@ def retention_forecast(pooled_retention: pd.DataFrame, outlook: Outlook) -> Figu
     )
 
 
-def payback_curve(outlook: Outlook) -> Figure:
+def payback_curve(customer_value: CustomerValue) -> Figure:
     """Return what a new customer has brought by the end of each month, beside what he cost to win."""
-    market, rows = outlook.forecast.market, outlook.payback
+    market, rows = customer_value.forecast.market, customer_value.payback
     title = _("Discounted margin of a new customer, and the cost to win one, {currency}")
     title = title.format(currency=market.currency)
     if rows.empty:
@@ -262,8 +275,8 @@ def payback_curve(outlook: Outlook) -> Figure:
     figure, axes = panels()
     axes.fill_between(rows["month"], rows["lower"], rows["upper"], alpha=0.25, linewidth=0)
     axes.plot(rows["month"], rows["value"], linewidth=2, label=_("margin so far, 95% interval"))
-    axes.axhline(outlook.acquisition_cost, color="C1", linestyle="--", label=_("acquisition cost"))
-    _from_zero(axes, upper=max(rows["upper"].max(), outlook.acquisition_cost))
+    axes.axhline(customer_value.acquisition_cost, color="C1", linestyle="--", label=_("acquisition cost"))
+    _from_zero(axes, upper=max(rows["upper"].max(), customer_value.acquisition_cost))
     axes.yaxis.set_major_formatter(_COUNT)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=_("months since the first order"))
@@ -272,17 +285,19 @@ def payback_curve(outlook: Outlook) -> Figure:
     shown = rows.iloc[[0, len(rows) // 2, -1]]
     told = formats.enumerated(
         _("month {month} {amount} ({interval})").format(
-            month=formats.count(row.month), amount=_money(row.value, outlook), interval=_money_between(row, outlook)
+            month=formats.count(row.month),
+            amount=_money(row.value, customer_value),
+            interval=_money_between(row, customer_value),
         )
         for row in shown.itertuples()
     )
     sentence = _("Margin of a new customer of {market}: {told}.").format(market=place(market.name), told=told)
-    return _told(figure, beside(sentence, _payback(outlook)))
+    return _told(figure, beside(sentence, _payback(customer_value)))
 
 
-def worth_beside(outlook: Outlook, sheet: Sheet) -> Table:
+def worth_beside(customer_value: CustomerValue, sheet: Sheet) -> Table:
     """Return the worth of a customer by the simple formula and by the model, and why they differ."""
-    worth = outlook.worth
+    worth = customer_value.clv
     simple = {
         "clv_simple": N_("Simple: order value × frequency × lifespan"),
         "cltv": N_("Simple, less acquisition cost (CLTV)"),
@@ -294,12 +309,12 @@ def worth_beside(outlook: Outlook, sheet: Sheet) -> Table:
     ]
     model = N_("Model, a new customer")
     if worth is None:
-        rows.append((model, None, None, None, outlook.notes.get("worth", "")))
+        rows.append((model, None, None, None, customer_value.notes.get("clv", "")))
     else:
-        rows.append((model, worth.value, worth.lower, worth.upper, Verbatim(_terms(outlook))))
+        rows.append((model, worth.value, worth.lower, worth.upper, Verbatim(_terms(customer_value))))
     columns = ["formula", "value", "lower", "upper", "terms"]
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
-    currency = outlook.forecast.market.currency
+    currency = customer_value.forecast.market.currency
     return Table(
         frame.astype(dict.fromkeys(columns[1:4], "float64")),
         [
@@ -317,37 +332,37 @@ def worth_beside(outlook: Outlook, sheet: Sheet) -> Table:
     )  # fmt: skip
 
 
-def _terms(outlook: Outlook) -> str:
+def _terms(customer_value: CustomerValue) -> str:
     """Return what the worth of the model is made of."""
-    worth, of = outlook.worth, _("revenue")
+    worth, of = customer_value.clv, _("revenue")
     if worth.gross_margin is not None:
         of = _("gross margin of {share}").format(share=formats.percent(worth.gross_margin, digits=0))
     return _("{of}; the next {horizon}, discounted by {rate} a year; {days} order days of {amount}").format(
         of=of,
-        horizon=_horizon(outlook),
-        rate=_rate(outlook),
+        horizon=_horizon(customer_value),
+        rate=_rate(customer_value),
         days=formats.decimal(worth.orders, digits=1),
-        amount=_money(worth.order_value, outlook),
+        amount=_money(worth.order_value, customer_value),
     )
 
 
-def markets_ahead(outlooks: Mapping[str, Outlook]) -> Table:
+def markets_ahead(customer_values: Mapping[str, CustomerValue]) -> Table:
     """Return what is forecast of the customers of each market, money in its own currency.
 
     Parameters
     ----------
-    outlooks : by market, from `models.kept_outlooks`.
+    customer_values : by market, from `models.customer_values`.
     """
     rows = [
         {
             "name": one.forecast.market.name,
             **dict(zip(("orders", "orders_lower", "orders_upper"), one.orders_ahead or (None,) * 3, strict=True)),
-            **{end: None if one.worth is None else getattr(one.worth, end) for end in ("value", "lower", "upper")},
+            **{end: None if one.clv is None else getattr(one.clv, end) for end in ("value", "lower", "upper")},
             "unit": "currency",
             "currency": one.forecast.market.currency,
             "error": None if one.forecast.tested is None else one.forecast.tested.error,
         }
-        for one in outlooks.values()
+        for one in customer_values.values()
     ]
     terms = [
         Verbatim(
@@ -355,7 +370,7 @@ def markets_ahead(outlooks: Mapping[str, Outlook]) -> Table:
                 "Worth: of the next {weeks} weeks, less {rate} a year; gross margin where one is stated, else revenue."
             ).format(weeks=formats.count(one.horizon_weeks), rate=_rate(one))
         )
-        for one in list(outlooks.values())[:1]
+        for one in list(customer_values.values())[:1]
     ]
     return Table(
         pd.DataFrame(rows),
@@ -369,16 +384,18 @@ def markets_ahead(outlooks: Mapping[str, Outlook]) -> Table:
         ],
         name="markets-ahead",
         title=N_("What customers will order, and what one is worth"),
-        notes=[*terms, *(one.notes.get("worth", "") for one in outlooks.values() if one.worth is None)],
+        notes=[*terms, *(one.notes.get("clv", "") for one in customer_values.values() if one.clv is None)],
     )
 
 
-def still_customers(outlook: Outlook, *, min_cell: int) -> Table:
+def still_customers(customer_value: CustomerValue, *, min_cell: int) -> Table:
     """Return how many customers have which chance of still being one, and what they are expected to order."""
-    caption = _("Who is still a customer, and orders expected in the next {horizon}").format(horizon=_horizon(outlook))
-    rows = outlook.predictions
+    caption = _("Who is still a customer, and orders expected in the next {horizon}").format(
+        horizon=_horizon(customer_value)
+    )
+    rows = customer_value.predictions
     if rows.empty:
-        return _absent(Verbatim(caption), outlook.notes.get("forecast", ""), name="alive")
+        return _absent(Verbatim(caption), customer_value.notes.get("forecast", ""), name="alive")
     rows = rows.assign(
         class_of=pd.cut(rows["alive"], [*_ALIVE, 1.01], right=False, labels=list(_ALIVE)).astype(float),
         orders=rows["orders"] * rows["n_customers"],
@@ -402,14 +419,16 @@ def still_customers(outlook: Outlook, *, min_cell: int) -> Table:
     )
 
 
-def concentrated(worth_counts: pd.DataFrame, outlook: Outlook, *, min_cell: int) -> Table:
+def concentrated(worth_counts: pd.DataFrame, customer_value: CustomerValue, *, min_cell: int) -> Table:
     """Return what share of the expected worth the best customers hold.
 
     Parameters
     ----------
     worth_counts : of the market, from `counts.worth_counts`.
     """
-    caption = _("How few customers hold how much of the worth of the next {horizon}").format(horizon=_horizon(outlook))
+    caption = _("How few customers hold how much of the worth of the next {horizon}").format(
+        horizon=_horizon(customer_value)
+    )
     return Table(
         concentration(worth_counts, value="worth_minor", by="worth_bin", min_cell=min_cell),
         [
@@ -419,11 +438,13 @@ def concentrated(worth_counts: pd.DataFrame, outlook: Outlook, *, min_cell: int)
         ],
         name="concentration",
         title=Verbatim(caption),
-        nothing=outlook.notes.get("worth", N_("nothing is expected of anybody")),
+        nothing=customer_value.notes.get("clv", N_("nothing is expected of anybody")),
     )
 
 
-def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell: int, last: int = 8) -> Table:
+def worth_by(
+    worth_counts: pd.DataFrame, customer_value: CustomerValue, *, by: str, min_cell: int, last: int = 8
+) -> Table:
     """Return what the customers of each acquisition channel, or cohort, have brought and are expected to bring.
 
     Parameters
@@ -439,13 +460,13 @@ def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell:
         ),
         "cohort": (N_("First order in"), _("Customers by first order in: worth of the next {horizon}")),
     }[by]
-    caption = caption.format(horizon=_horizon(outlook))
+    caption = caption.format(horizon=_horizon(customer_value))
     rows = worth_counts.groupby(by, as_index=False)[["n_customers", "worth_minor", "revenue_minor"]].sum().tail(last)
     name = f"worth-{by.replace('_', '-')}"
     if rows.empty:
-        return _absent(Verbatim(caption), outlook.notes.get("worth", ""), name=name)
+        return _absent(Verbatim(caption), customer_value.notes.get("clv", ""), name=name)
     rows = small_rows(rows, n=["n_customers"], keys=[by], min_cell=min_cell)
-    market = outlook.forecast.market
+    market = customer_value.forecast.market
     # Translators: acquisition channel of customers of whom the data tell none
     unknown = {"unknown": N_("unknown")}
     names = (
@@ -470,7 +491,7 @@ def worth_by(worth_counts: pd.DataFrame, outlook: Outlook, *, by: str, min_cell:
     )
 
 
-def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: int) -> Table:
+def rfm_segments(segment_counts: pd.DataFrame, customer_value: CustomerValue, *, min_cell: int) -> Table:
     """Return the RFM segments: how many customers, what share of the revenue so far.
 
     Parameters
@@ -492,17 +513,17 @@ def rfm_segments(segment_counts: pd.DataFrame, outlook: Outlook, *, min_cell: in
         ],
         name="segments",
         title=Message(
-            "Segments of {market}, by cut points that all markets share", market=outlook.forecast.market.name
+            "Segments of {market}, by cut points that all markets share", market=customer_value.forecast.market.name
         ),
         hidden=hidden_rows(rows, rows["hidden"], keys=["segment", "meaning"]),
     )
 
 
-def _orders_ahead(outlook: Outlook) -> str:
-    forecast = outlook.forecast
-    if outlook.orders_ahead is None:
+def _orders_ahead(customer_value: CustomerValue) -> str:
+    forecast = customer_value.forecast
+    if customer_value.orders_ahead is None:
         return worded(forecast.withheld)
-    expected, lower, upper = outlook.orders_ahead
+    expected, lower, upper = customer_value.orders_ahead
     return _(
         "{market}: the {n} customers of today are expected to order on {days} days in the next year (95% interval "
         "{interval}, what the back-test was off included); about {still} of them are still customers."
@@ -511,14 +532,14 @@ def _orders_ahead(outlook: Outlook) -> str:
         n=formats.count(forecast.patterns.n_customers),
         days=formats.count(expected),
         interval=_counts_between(lower, upper),
-        still=formats.count(outlook.n_still),
+        still=formats.count(customer_value.n_still),
     )
 
 
-def _worth(outlook: Outlook) -> str:
-    worth = outlook.worth
+def _worth(customer_value: CustomerValue) -> str:
+    worth = customer_value.clv
     if worth is None:
-        return "" if outlook.forecast.withheld else worded(outlook.notes.get("worth", ""))
+        return "" if customer_value.forecast.withheld else worded(customer_value.notes.get("clv", ""))
     revenue = _(
         "A new customer is worth {amount} of revenue over {horizon} (95% interval {interval}; discounted by {rate} a "
         "year), the first order included."
@@ -528,18 +549,25 @@ def _worth(outlook: Outlook) -> str:
         "{rate} a year), the first order included."
     )
     return (revenue if worth.gross_margin is None else margin).format(
-        amount=_money(worth.value, outlook),
-        horizon=_horizon(outlook),
-        interval=_money_between(worth, outlook),
-        rate=_rate(outlook),
+        amount=_money(worth.value, customer_value),
+        horizon=_horizon(customer_value),
+        interval=_money_between(worth, customer_value),
+        rate=_rate(customer_value),
     )
 
 
-def _payback(outlook: Outlook) -> str:
-    rows = outlook.payback
+def _payback(customer_value: CustomerValue) -> str:
+    rows = customer_value.payback
     if rows.empty:
-        return "" if outlook.forecast.withheld or outlook.worth is None else worded(outlook.notes.get("payback", ""))
-    facts = {"amount": _money(outlook.acquisition_cost, outlook), "origin": worded(outlook.cost_origin)}
+        return (
+            ""
+            if customer_value.forecast.withheld or customer_value.clv is None
+            else worded(customer_value.notes.get("payback", ""))
+        )
+    facts = {
+        "amount": _money(customer_value.acquisition_cost, customer_value),
+        "origin": worded(customer_value.cost_origin),
+    }
     month = payback_month(rows)
     if month is None:
         never = _("The {amount} that it costs to win one ({origin}) are not paid back within {months} months.")
@@ -564,8 +592,8 @@ def _counts_between(lower: float, upper: float) -> str:
     return formats.between(formats.count(lower), formats.count(upper))
 
 
-def _money_between(row, outlook: Outlook) -> str:
-    return formats.between(_money(row.lower, outlook), _money(row.upper, outlook))
+def _money_between(row, customer_value: CustomerValue) -> str:
+    return formats.between(_money(row.lower, customer_value), _money(row.upper, customer_value))
 
 
 def _class_of(least: float) -> str:
@@ -576,16 +604,18 @@ def _class_of(least: float) -> str:
     return _("{share} and more").format(share=from_) if least == _ALIVE[-1] else formats.between(from_, to)
 
 
-def _rate(outlook: Outlook) -> str:
-    return formats.percent(outlook.yearly_rate, digits=0)
+def _rate(customer_value: CustomerValue) -> str:
+    return formats.percent(customer_value.yearly_rate, digits=0)
 
 
-def _horizon(outlook: Outlook) -> str:
-    return ngettext("{n} week", "{n} weeks", outlook.horizon_weeks).format(n=formats.count(outlook.horizon_weeks))
+def _horizon(customer_value: CustomerValue) -> str:
+    return ngettext("{n} week", "{n} weeks", customer_value.horizon_weeks).format(
+        n=formats.count(customer_value.horizon_weeks)
+    )
 
 
-def _money(value: float, outlook: Outlook) -> str:
-    return formats.money(value, currency=outlook.forecast.market.currency)
+def _money(value: float, customer_value: CustomerValue) -> str:
+    return formats.money(value, currency=customer_value.forecast.market.currency)
 
 
 def _absent(caption: str, why: str, *, name: str) -> Table:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from retention_kit import counts, ingest
-from retention_kit.config import GROUP, GROUP_NAME, Market, project_root
+from retention_kit.config import GROUP, GROUP_NAME, Market, data_root, project_root
 from retention_kit.counts.reportable import left_out, with_orders
 from retention_kit.errors import UsageError
 from retention_kit.ingest import Source
@@ -175,9 +175,15 @@ def report(
     return results
 
 
+def _reports_of(source: Source) -> Path:
+    """Return the project's folder for the reports of a source."""
+    reports = project_root() / "reports"
+    return reports if source.name == "sample" else reports / source.name
+
+
 def _checked(scope: Scope, destination: Destination) -> _Call:
     """Return a call, all of it checked that can be without the data."""
-    notebooks, reports = project_root() / "notebooks", project_root() / "reports"
+    notebooks = data_root() / "notebooks"
     formats = asked_formats(destination.formats)
     source = _source(scope)
     as_of = ingest.observation_end(source, scope.as_of)
@@ -194,7 +200,7 @@ def _checked(scope: Scope, destination: Destination) -> _Call:
         path=path,
         path_of_group=path_of_group if scope.notebook is None and path_of_group.is_file() else None,
         values=values,
-        out=destination.out or (reports if source.name == "sample" else reports / source.name),
+        out=destination.out or _reports_of(source),
         formats=formats,
     )
 
@@ -230,10 +236,10 @@ def _counted(call: _Call) -> counts.Counted:
     counted = counts.counted(call.source, as_of=call.as_of, grains=call.grains, holdout_weeks=call.holdout_weeks)
     counted.prepare()
     if call.holdout_weeks is not None:
-        from retention_kit.models import kept_forecasts
+        from retention_kit.models import serialized_forecasts
 
         facts = {"markets": counted.of_group(), "as_of": counted.as_of, "min_cell": call.source.min_cell}
-        counted.kept(kept_forecasts, holdout_weeks=call.holdout_weeks, **facts)
+        counted.kept(serialized_forecasts, holdout_weeks=call.holdout_weeks, **facts)
     counted.close()
     return counted
 

@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING, TypedDict
 
 import psutil
 
-from retention_kit.run.forks import SOCKET_VARIABLE, Forked, RefusedForkError, Warm, forked, own_folder, sweep
+from retention_kit.run.fork.client import (
+    MEMORY_VARIABLE,
+    SOCKET_VARIABLE,
+    Forked,
+    ForkServer,
+    RefusedForkError,
+    forked,
+)
+from retention_kit.run.fork.folders import own_folder, sweep
 
 if TYPE_CHECKING:
     from retention_kit.run.jobs import Job
 
 WORKER, PREPARE = "retention_kit.run.worker", "retention_kit.run.page:prepared"
-MEMORY_VARIABLE = "RETENTION_KIT_RUN_BYTES"
-"""The environment variable that tells a worker how many bytes its kernel may ask for."""
-
 ENGINE_MEMORY_VARIABLE = "RETENTION_KIT_MEMORY"
 """The environment variable that tells the engine of counts how much memory it may take."""
 
@@ -35,8 +40,8 @@ FAILED = "failed.ipynb"
 GRACE_SECONDS = 2.0
 """How long a run that was told to end may take to clear up before it is killed."""
 
-MOST_WARM_STARTS = 3
-"""How often a warm process that ended is replaced before runs are started as ordinary programs."""
+MOST_SERVER_STARTS = 3
+"""How often a fork server that ended is replaced before runs are started as ordinary programs."""
 
 _POLL_SECONDS = 0.02
 
@@ -84,7 +89,7 @@ class Pool:
 
     Parameters
     ----------
-    modules : what the warm process imports; it begins at once, while the data are being counted.
+    modules : what the fork server imports; it begins at once, while the data are being counted.
     root : the folder in which runs start.
     say : called with a sentence where runs cannot be forked, once.
     """
@@ -94,8 +99,8 @@ class Pool:
         sweep()
         self.folder = own_folder()
         self._n_starts = 0
-        self._warm: Warm | None = None
-        self._start_warm()
+        self._server: ForkServer | None = None
+        self._start_server()
 
     def __enter__(self) -> "Pool":
         return self
@@ -135,17 +140,17 @@ class Pool:
                 for run in running:
                     shutil.rmtree(run.folder, ignore_errors=True)
 
-    def _start_warm(self) -> None:
+    def _start_server(self) -> None:
         self._n_starts += 1
         try:
-            self._warm = Warm(self._modules, folder=self.folder, prepare=[PREPARE])
+            self._server = ForkServer(self._modules, folder=self.folder, prepare=[PREPARE])
         except RefusedForkError as why:
             self._refuse(why)
 
     def _let_go(self) -> None:
-        if self._warm is not None:
-            self._warm.close()
-        self._warm = None
+        if self._server is not None:
+            self._server.close()
+        self._server = None
 
     def _refuse(self, why: object) -> None:
         self._let_go()
@@ -156,7 +161,7 @@ class Pool:
         (folder / "notebook.json").write_text(notebook_json, encoding="utf-8")
         (folder / "tmp").mkdir()
         process = self._process(folder, limits=limits)
-        began = time.monotonic()  # the first run waits for the warm process, which is none of its own time
+        began = time.monotonic()  # the first run waits for the fork server, which is none of its own time
         try:
             process.stdin.write(json.dumps({**job, "folder": str(folder)}).encode() + b"\n")
             process.stdin.flush()
@@ -166,12 +171,12 @@ class Pool:
 
     def _process(self, folder: Path, *, limits: Limits) -> subprocess.Popen[bytes] | Forked:
         """Return a worker: forked, where that can be, else a program."""
-        if self._warm is not None and not self._warm.is_alive and self._n_starts < MOST_WARM_STARTS:
+        if self._server is not None and not self._server.is_alive and self._n_starts < MOST_SERVER_STARTS:
             self._let_go()
-            self._start_warm()
-        if self._warm is not None:
+            self._start_server()
+        if self._server is not None:
             try:
-                return self._forked(self._warm.path, folder, limits=limits)
+                return self._forked(self._server.path, folder, limits=limits)
             except RefusedForkError as why:
                 self._refuse(why)
         with (folder / "log").open("wb") as log:

@@ -11,16 +11,16 @@ import nbformat
 import psutil
 
 from retention_kit import __version__
-from retention_kit.config import project_root
+from retention_kit.config import data_root
 from retention_kit.errors import KitError, UsageError, listed
 from retention_kit.run import record
+from retention_kit.run.fork.warming import imported
 from retention_kit.run.index import write_index
 from retention_kit.run.jobs import Job, Run, asked_data, each_once, fingerprint_of, job_of, pages_of, with_pages
 from retention_kit.run.lock import held
 from retention_kit.run.parameters import Notebook, read_notebook, without_paths
 from retention_kit.run.processes import FAILED, Ended, Limits, Pool
 from retention_kit.run.progress import Progress, Quiet
-from retention_kit.run.warm import imported
 from retention_kit.writing import write_whole
 
 LIMIT_SECONDS = 1800.0
@@ -188,7 +188,7 @@ def write_index_of_all(out: Path) -> int:
 def pool_for(notebook: Notebook, *, say: Callable[[str], object]) -> Pool:
     """Return a pool that has begun to import what a notebook imports; a context."""
     cells = [cell.source for cell in notebook.node.cells if cell.cell_type == "code"]
-    return Pool(imported(cells), root=project_root(), say=say)
+    return Pool(imported(cells), root=data_root(), say=say)
 
 
 def share_of_memory(workers: int) -> int:

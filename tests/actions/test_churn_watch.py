@@ -14,10 +14,10 @@ from retention_kit import actions, counts, ingest, models
 from retention_kit.actions import (
     alert,
     at_risk,
-    judged,
     lapse_predictions,
     lapse_probability,
     risk_then,
+    risk_validation,
     watch_terms,
     write_alerts,
 )
@@ -50,13 +50,13 @@ def sample():
 def test_on_the_sample_the_risk_is_better_than_silence_and_can_be_taken_at_its_word(sample):
     _, _, told = sample
     for window_days in (None, 90):
-        found = judged(told, window_days=window_days)
+        found = risk_validation(told, window_days=window_days)
         assert found.auc > found.silence_auc + 0.02
         assert found.brier < found.silence_brier - 0.01
         assert 0.8 < found.slope < 1.2
     assert found.precision > found.silence_precision + 0.1  # of those who are watched
     for market in told["market"].unique():
-        found = judged(told[told["market"] == market], window_days=90)
+        found = risk_validation(told[told["market"] == market], window_days=90)
         assert found.auc > found.silence_auc
         assert found.brier < found.silence_brier
         assert 0.8 < found.slope < 1.2, market
@@ -67,19 +67,19 @@ def test_on_cdnow_the_risk_is_better_than_silence_and_its_slope_is_right(shared,
     source = ingest.source("cdnow", files={"orders": str(shared / "data" / f"cdnow_{name}.parquet")})
     split = {"as_of": "1998-07-01", "holdout_weeks": 39}  # from 1 October 1997 on all is held out
     told = forecasts_of(source, **split)[2]
-    watched = judged(told, window_days=90)
+    watched = risk_validation(told, window_days=90)
     assert watched.auc > watched.silence_auc + 0.08
     assert watched.brier < watched.silence_brier - 0.005
     assert watched.precision > watched.silence_precision + 0.05
     assert 0.8 < watched.slope < 1.2
     # of all who ever bought, most are long gone, and few weeks of silence tell them apart: the risk is a little better
-    everybody = judged(told)
+    everybody = risk_validation(told)
     assert everybody.auc > everybody.silence_auc
     assert 0.8 < everybody.slope < 1.2
     # what it is not: nearer in the mean square than the share that lapsed after as many weeks, told the answer
     assert everybody.silence_brier < everybody.brier < everybody.silence_brier + 0.01
     # and MBG/NBD tells them apart a little worse than silence
-    other = judged(forecasts_of(source, **split, law="mbg_nbd")[2])
+    other = risk_validation(forecasts_of(source, **split, law="mbg_nbd")[2])
     assert other.auc < everybody.silence_auc
     assert 0.8 < other.slope < 1.2
 
@@ -124,7 +124,7 @@ def told(*rows) -> pd.DataFrame:
 
 def test_a_risk_is_judged_by_hand():
     # three of .8 of whom two lapsed, two of .2 of whom one did; silent for 1 week and for 9
-    found = judged(told((9, 10, 3, 1, 0.8), (1, 10, 2, 1, 0.2)))
+    found = risk_validation(told((9, 10, 3, 1, 0.8), (1, 10, 2, 1, 0.2)))
     # of 3 × 2 pairs of one who lapsed and one who stayed: 2 × 1 right, 1 × 1 wrong, 2 × 1 and 1 × 1 tied
     assert found.auc == pytest.approx((2 + 3 / 2) / 6)
     assert found.silence_auc == pytest.approx((1 + 3 / 2) / 6)
@@ -134,13 +134,13 @@ def test_a_risk_is_judged_by_hand():
     # log odds log 2 at log 4, and 0 at −log 4: slope 1/4, intercept log 2 / 2
     assert (found.slope, found.intercept) == pytest.approx((0.25, np.log(2) / 2))
     assert found.calibration["lapsed"].tolist() == pytest.approx([1 / 2, 2 / 3])
-    only = judged(told((9, 10, 3, 1, 0.8), (1, 10, 2, 1, 0.2)), window_days=30)
+    only = risk_validation(told((9, 10, 3, 1, 0.8), (1, 10, 2, 1, 0.2)), window_days=30)
     assert only.n_customers == 3
 
 
 def test_a_risk_cannot_be_judged_where_all_did_the_same():
     with pytest.raises(MetricError) as error:
-        judged(told((9, 10, 3, 3, 0.8)))
+        risk_validation(told((9, 10, 3, 3, 0.8)))
     assert str(error.value) == (
         "A risk cannot be judged where all did the same.\n"
         "  found: 0 of 3 lapsed\n"
@@ -449,8 +449,8 @@ def test_no_customer_of_the_sample_is_in_what_is_shown(sample, no_key, tmp_path)
     table = at_risk(rows, reasons=actions.REASONS, minor_per_unit=100)
     page = [
         shown.reasons(table, currency="EUR", min_cell=10),
-        shown.calibration(judged(told_then), min_cell=10),
-        shown.watch_in_short(table, judged(told_then), market="NL", currency="EUR", horizon_days=91),
+        shown.calibration(risk_validation(told_then), min_cell=10),
+        shown.watch_in_short(table, risk_validation(told_then), market="NL", currency="EUR", horizon_days=91),
     ]
     made = actions.offers(
         now.offers,

@@ -25,9 +25,9 @@ import psutil
 from retention_kit import ingest
 from retention_kit.config import Markets
 from retention_kit.counts import GUIDE_TABLES
-from retention_kit.ingest.sample import write_orders
 from retention_kit.ingest.zones import utc_offsets
 from retention_kit.periods import as_of_instant, date_of, day_of, period_of
+from retention_kit.simulate.benchmark import write_orders
 
 HERE = Path(__file__).parent
 AS_OF = "2026-01-01"

@@ -182,8 +182,8 @@ def _warm_start(company: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name, pool_for(notebook, say=print) as pool:
         short = Path(name) / "short.ipynb"
         nbformat.write(empty, short)
-        warm = psutil.Process(pool._warm.process.pid)
-        pool._warm.path  # noqa: B018
+        warm = psutil.Process(pool._server.process.pid)
+        pool._server.path  # noqa: B018
         cpu, ready = [], []
         for code in CODES[:10]:
             runs = [Run(code, code, {"data": str(company), "as_of": AS_OF})]
@@ -212,10 +212,10 @@ def _leaks(company: Path, out: Path, n: int) -> dict[str, tuple[float, float]]:
             runs = [Run(code, code, {"data": str(company), "as_of": AS_OF})]
             run_reports(NOTEBOOK, runs, out=out, execution=Execution(1, pool=pool))
             if nth + 1 in (20, n):
-                warm = psutil.Process(pool._warm.process.pid)
+                warm = psutil.Process(pool._server.process.pid)
                 now = {
-                    "memory of the warm process, MiB": warm.memory_full_info().uss / 2**20,
-                    "files open in the warm process": warm.num_fds(),
+                    "memory of the fork server, MiB": warm.memory_full_info().uss / 2**20,
+                    "files open in the fork server": warm.num_fds(),
                     "files open in the parent": psutil.Process().num_fds(),
                     "memory of the parent, MiB": psutil.Process().memory_full_info().uss / 2**20,
                     "temporary files": sum(1 for _ in pool.folder.rglob("*")),

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from catalogs import COMPLETE, catalog_of, lacking
 from opened import REPORTS, TURNED
-
-from retention_kit.present.catalogs import COMPLETE, catalog_of, lacking
 
 ENGLISH = set(
     re.findall(

@@ -8,7 +8,7 @@ from retention_kit import counts, ingest
 from retention_kit.counts import DuckDB, counts_in
 from retention_kit.counts.engines import LEDGER_ROW_BYTES, MEMORY_SHARE, memory_bytes
 from retention_kit.errors import UsageError
-from retention_kit.ingest.sample import write_orders
+from retention_kit.simulate.benchmark import write_orders
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,11 @@ def test_worth_that_a_naive_forecast_of_money_beats_is_withheld_and_says_so(of_s
     money = forecast.tested.money
     lost = replace(money, actual=round(2 * money.forecast), last_period=round(2 * money.forecast))
     beaten = replace(forecast, tested=replace(forecast.tested, money=lost))
-    found = models.outlook(beaten, here.rfm_counts, here.acquisition_counts, **TERMS)
-    assert found.worth is None
+    found = models.customer_value(beaten, here.rfm_counts, here.acquisition_counts, **TERMS)
+    assert found.clv is None
     assert found.payback.empty
     assert found.orders_ahead is not None
-    assert found.notes["worth"] == (
+    assert found.notes["clv"] == (
         "Denmark: worth is withheld: in money, on the 26 weeks held out, a naive forecast was nearer (+0% beside -50%)."
     )
     assert found.predictions["value_base_minor"].sum() == 0

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_kit.ingest.sample_lives import DAYS, START, season
 from retention_kit.models import no_seasons, patterns, seasons
 from retention_kit.models.seasons import Seasons
 from retention_kit.periods import day_of, first_date
+from retention_kit.simulate.lives import DAYS, START, season
 
 FACTORS = np.array([0.8, 0.8, 1, 1, 1, 0.9, 0.8, 0.8, 1, 1.1, 1.3, 1.5])
 FACTORS = FACTORS / FACTORS.mean()

@@ -9,11 +9,12 @@ from typing import Any
 
 import company
 import pytest
+import schemas
 from jsonschema import Draft202012Validator
 
 from retention_kit import counts, ingest, metrics, models
 from retention_kit.metrics import METRICS
-from retention_kit.present import schemas, tables, twin
+from retention_kit.present import tables, twin
 from retention_kit.present.restatement import restated
 from retention_kit.table import Table
 
@@ -48,7 +49,7 @@ def compared(sample_counts) -> Any:
 @pytest.fixture(scope="module")
 def fitted(sample_counts) -> Any:
     asked = {"markets": sample_counts.of_group(), "as_of": sample_counts.as_of, "holdout_weeks": 26, "min_cell": 10}
-    return models.kept_forecasts(sample_counts.tables, **asked)["forecasts"]
+    return models.serialized_forecasts(sample_counts.tables, **asked)["forecasts"]
 
 
 @pytest.fixture(scope="module")
@@ -72,20 +73,20 @@ def sheet_of(code: str, sample_counts: Any, compared: Any) -> metrics.Sheet:
 def test_the_data_of_every_market_s_report_are_as_published(sample_counts, compared, fitted, code):
     here = sample_counts.of(code)
     sheet = sheet_of(code, sample_counts, compared)
-    forecast = models.kept_forecast(fitted, here.rfm_counts, market=here.market)
+    forecast = models.deserialized_forecast(fitted, here.rfm_counts, market=here.market)
     found = sample_counts.findings.to_dicts()
-    outlook = models.outlook(forecast, here.rfm_counts, here.acquisition_counts, **TERMS)
-    for ahead in (None, outlook):
-        told = twin.twin(sheet, data="sample", data_fingerprint="f", findings=found, outlook=ahead)
+    customer_value = models.customer_value(forecast, here.rfm_counts, here.acquisition_counts, **TERMS)
+    for ahead in (None, customer_value):
+        told = twin.twin(sheet, data="sample", data_fingerprint="f", findings=found, customer_value=ahead)
         assert faults(strict("report", "MarketReport"), twin.to_json(told)) == []
     assert faults(Draft202012Validator(published("report")), twin.to_json(told)) == []
 
 
 def test_the_data_of_the_group_s_report_are_as_published(sample_counts, fitted, group):
-    codes = models.kept_outlooks(
+    codes = models.customer_values(
         fitted, sample_counts.tables, markets=sample_counts.of_group(), codes=group.names, **TERMS
     )
-    told = twin.group_twin(group, data="sample", data_fingerprint="f", findings=[], outlooks=codes)
+    told = twin.group_twin(group, data="sample", data_fingerprint="f", findings=[], customer_values=codes)
     assert faults(strict("report", "GroupReport"), twin.to_json(told)) == []
     assert faults(Draft202012Validator(published("report")), twin.to_json(told)) == []
     assert len(told["ahead"]) == 8

@@ -81,13 +81,6 @@ def test_nothing_found_is_said(denmark):
     assert "nothing was refused, and every order counts" in shown.html
 
 
-def test_the_metric_table_has_a_row_for_every_metric():
-    assert len(tables.metric_table().splitlines()) == len(METRICS) + 2
-    for metric in METRICS.values():
-        assert f"| `{metric.name}` | {metric.unit} | {metric.definition} |" in tables.metric_table()
-        assert "|" not in metric.definition
-
-
 def test_the_glossary_defines_each_metric_that_is_a_column_of_the_files(denmark):
     told = cells(tables.glossary(denmark).html)
     for name in ("pooled_retention", "customer_retention_rate", "returned_share", "average_order_value"):

@@ -133,23 +133,32 @@ def test_what_is_forecast_stands_in_the_twin_as_on_the_page(denmark, sample_coun
     asked = {"markets": {"DK": here.market}, "as_of": "2026-01-01", "holdout_weeks": 26, "min_cell": 10}
     forecast = models.purchase_forecasts(sample_counts.tables, sample_counts.tables, **asked).of("DK")
     terms = {"horizon_weeks": 104, "yearly_rate": 0.1, "months": 24, "min_cell": 10}
-    outlook = models.outlook(forecast, here.rfm_counts, here.acquisition_counts, **terms)
+    customer_value = models.customer_value(forecast, here.rfm_counts, here.acquisition_counts, **terms)
     facts = {"data": "sample", "data_fingerprint": "f00", "findings": []}
-    told = twin.twin(denmark, **facts, outlook=outlook)
+    told = twin.twin(denmark, **facts, customer_value=customer_value)
     ahead = json.loads(twin.to_json(told), parse_constant=no_constant)["ahead"]
-    assert ahead["in_short"] == value.sentences(outlook)
-    assert ahead["orders_in_the_next_year"] == dict(zip(("value", "lower", "upper"), outlook.orders_ahead, strict=True))
-    assert ahead["worth_of_a_new_customer"]["value"] == outlook.worth.value
+    assert ahead["in_short"] == value.sentences(customer_value)
+    assert ahead["orders_in_the_next_year"] == dict(
+        zip(("value", "lower", "upper"), customer_value.orders_ahead, strict=True)
+    )
+    assert ahead["worth_of_a_new_customer"]["value"] == customer_value.clv.value
     assert len(ahead["payback"]) == 25
     assert len(ahead["retention"]) == 24
-    assert (ahead["back_test"]["split"], ahead["back_test"]["actual"]) == ("2025-07-03", outlook.forecast.tested.actual)
+    assert (ahead["back_test"]["split"], ahead["back_test"]["actual"]) == (
+        "2025-07-03",
+        customer_value.forecast.tested.actual,
+    )
     buckets = ahead["back_test"]["by_repeat_orders_before"]
     assert sum(row["n_customers"] for row in buckets) == ahead["back_test"]["n_customers"]
     assert twin.twin(denmark, **facts)["ahead"] is None
     group = sample_counts.of("ALL")
-    none = models.kept_forecast(pd.DataFrame(columns=["market", "forecast"]), group.rfm_counts, market=group.market)
+    none = models.deserialized_forecast(
+        pd.DataFrame(columns=["market", "forecast"]), group.rfm_counts, market=group.market
+    )
     ahead = twin.twin(
-        denmark, **facts, outlook=models.outlook(none, group.rfm_counts, group.acquisition_counts, **terms)
+        denmark,
+        **facts,
+        customer_value=models.customer_value(none, group.rfm_counts, group.acquisition_counts, **terms),
     )
     assert ahead["ahead"]["withheld"].startswith("All markets: customers differ by market")
     assert ahead["ahead"]["orders_in_the_next_year"] is None

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 
 from retention_kit import counts, ingest, models
 from retention_kit.counts.patterns import purchase_counts, segment_counts, worth_counts
-from retention_kit.models import Outlook
+from retention_kit.models import CustomerValue
 from retention_kit.present import figures, value
 
 TERMS = {"horizon_weeks": 104, "yearly_rate": 0.1, "months": 24, "min_cell": 10}
@@ -19,7 +19,7 @@ NUMBERS_OF_THE_FORECAST = ("expected to order", "is worth")
 @pytest.fixture(scope="module")
 def purchases(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("retention_kit.counts.counting.project_root", lambda: tmp_path_factory.getbasetemp())
+        patch.setattr("retention_kit.counts.counting.store_root", lambda: tmp_path_factory.getbasetemp())
         return purchase_counts(ingest.source("sample"), as_of="2026-01-01", holdout_weeks=26)
 
 
@@ -31,17 +31,17 @@ def forecast(sample_counts, purchases):
 
 
 @pytest.fixture(scope="module")
-def denmark_ahead(sample_counts, forecast) -> Outlook:
+def denmark_ahead(sample_counts, forecast) -> CustomerValue:
     here = sample_counts.of("DK")
-    return models.outlook(forecast, here.rfm_counts, here.acquisition_counts, **TERMS)
+    return models.customer_value(forecast, here.rfm_counts, here.acquisition_counts, **TERMS)
 
 
 @pytest.fixture(scope="module")
-def withheld(sample_counts, forecast) -> Outlook:
-    """Return the outlook of Denmark, had as many orders been made as in the period before."""
+def withheld(sample_counts, forecast) -> CustomerValue:
+    """Return what is forecast of Denmark, had as many orders been made as in the period before."""
     lost = replace(forecast.tested, actual=forecast.tested.last_period * 3, last_period=forecast.tested.last_period * 3)
     here = sample_counts.of("DK")
-    return models.outlook(replace(forecast, tested=lost), here.rfm_counts, here.acquisition_counts, **TERMS)
+    return models.customer_value(replace(forecast, tested=lost), here.rfm_counts, here.acquisition_counts, **TERMS)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_withheld_forecast_says_so_and_shows_nothing_of_itself(withheld, sampl
         "Denmark: the forecast is withheld: on the 26 weeks held out a naive forecast was nearer ("
     )
     assert not any(words in sentence for sentence in told for words in NUMBERS_OF_THE_FORECAST)
-    assert withheld.worth is None
+    assert withheld.clv is None
     assert "the forecast is withheld" in value.still_customers(withheld, min_cell=10).text
     sheet = company.sheet_of(sample_counts.of("DK"))
     assert "the forecast is withheld" in value.worth_beside(withheld, sheet).text
@@ -129,7 +129,7 @@ def test_tables_have_no_number_that_is_none_and_add_up(denmark_ahead, joined, fo
     assert worth["n_customers"].sum() == scored["n_customers"].sum() == 2622
     discounted = (denmark_ahead.predictions["expected_orders"] * denmark_ahead.predictions["n_customers"]).sum()
     per_order = worth["worth_minor"].sum() / 100 / discounted
-    assert per_order == pytest.approx(denmark_ahead.worth.order_value * 0.44, rel=0.15)
+    assert per_order == pytest.approx(denmark_ahead.clv.order_value * 0.44, rel=0.15)
 
 
 def test_small_groups_are_hidden(denmark_ahead, joined):
@@ -154,20 +154,20 @@ def test_a_market_of_a_few_customers_is_hidden(sample_counts, purchases):
     facts = {"markets": {"DK": sample_counts.source.markets["DK"]}, "as_of": "2026-01-01", "holdout_weeks": 26}
     hidden = models.purchase_forecasts(sample_counts.tables, purchases.tables, min_cell=3000, **facts).of("DK")
     here = sample_counts.of("DK")
-    outlook = models.outlook(hidden, here.rfm_counts, here.acquisition_counts, **TERMS)
-    told = value.sentences(outlook)
+    customer_value = models.customer_value(hidden, here.rfm_counts, here.acquisition_counts, **TERMS)
+    told = value.sentences(customer_value)
     assert told == [
         "Denmark: hidden: fewer than 3000 customers.",
         "Not back-tested. Denmark: hidden: fewer than 3000 customers.",
     ]
     assert "hidden" in value.parameters(hidden).text
-    assert outlook.predictions.empty
+    assert customer_value.predictions.empty
 
 
 def test_what_the_back_test_was_off_widens_the_interval_ahead(denmark_ahead, sample_counts, forecast):
     here = sample_counts.of("DK")
     off = replace(forecast, tested=replace(forecast.tested, forecast=forecast.tested.actual * 1.1))
-    wide = models.outlook(off, here.rfm_counts, here.acquisition_counts, **TERMS)
+    wide = models.customer_value(off, here.rfm_counts, here.acquisition_counts, **TERMS)
     expected, lower, upper = denmark_ahead.orders_ahead
     assert wide.orders_ahead[0] == expected
     assert wide.orders_ahead[1] < lower < expected < upper < wide.orders_ahead[2]
@@ -187,8 +187,8 @@ def test_without_a_model_the_page_says_why(sample_counts, purchases):
     }
     lost = models.purchase_forecasts(few, alone, **facts).of("DK")
     here = sample_counts.of("DK")
-    outlook = models.outlook(lost, few["rfm_counts"], here.acquisition_counts, **TERMS)
-    told = value.sentences(outlook)
+    customer_value = models.customer_value(lost, few["rfm_counts"], here.acquisition_counts, **TERMS)
+    told = value.sentences(customer_value)
     assert told == [
         "Denmark: fewer than 10 repeat buyers, and no purchase model that they or other markets determine.",
         "Not back-tested. Denmark: no model could be fitted 26 weeks ago, so that none was tested.",
@@ -211,7 +211,7 @@ def test_markets_stand_side_by_side_each_in_its_own_money(sample_counts, denmark
 
 def test_a_figure_of_weeks_says_weeks(sample_counts, forecast):
     here = sample_counts.of("DK")
-    weekly = models.outlook(forecast, here.rfm_counts, here.acquisition_counts, grain="week", **TERMS)
+    weekly = models.customer_value(forecast, here.rfm_counts, here.acquisition_counts, grain="week", **TERMS)
     pooled = company.sheet_of(here).tables["pooled_retention"]
     figure = value.retention_forecast(pooled, weekly)
     assert figure.axes[0].get_title(loc="left") + figure.axes[0].get_title() == (

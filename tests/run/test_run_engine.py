@@ -10,10 +10,10 @@ import papermill
 import psutil
 import pytest
 
-from retention_kit.run import provisioner
 from retention_kit.run.engine import PROVISIONER, QUIET
-from retention_kit.run.forks import SOCKET_VARIABLE, Warm
-from retention_kit.run.warm import imported
+from retention_kit.run.fork import provisioner
+from retention_kit.run.fork.client import SOCKET_VARIABLE, ForkServer
+from retention_kit.run.fork.warming import imported
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux alone")
 
@@ -40,23 +40,23 @@ def test_both_are_found_by_their_entry_points():
     engine = entry_points(group="papermill.engine", name="retention-kit")
     forked = entry_points(group="jupyter_client.kernel_provisioners", name=PROVISIONER)
     assert [entry.value for entry in engine] == ["retention_kit.run.engine:ReportEngine"]
-    assert [entry.value for entry in forked] == ["retention_kit.run.provisioner:ForkedProvisioner"]
+    assert [entry.value for entry in forked] == ["retention_kit.run.fork.provisioner:ForkedProvisioner"]
     assert engine["retention-kit"].load().__name__ == "ReportEngine"
     assert forked[PROVISIONER].load() is provisioner.ForkedProvisioner
 
 
-def test_the_engine_runs_a_notebook_without_a_warm_process_too():
+def test_the_engine_runs_a_notebook_without_a_fork_server_too():
     assert said(ran(["print(market)"])) == "DK\n"
 
 
 @linux
-def test_with_a_warm_process_the_kernel_is_its_child_and_has_its_modules(tmp_path, monkeypatch):
-    with Warm(["colorsys"], folder=tmp_path) as warm:
-        monkeypatch.setenv(SOCKET_VARIABLE, warm.path)
+def test_with_a_fork_server_the_kernel_is_its_child_and_has_its_modules(tmp_path, monkeypatch):
+    with ForkServer(["colorsys"], folder=tmp_path) as server:
+        monkeypatch.setenv(SOCKET_VARIABLE, server.path)
         node = ran(["import os, sys\nprint(os.getppid(), 'colorsys' in sys.modules, get_ipython().kernel is not None)"])
-        assert said(node).split() == [str(warm.process.pid), "True", "True"]
+        assert said(node).split() == [str(server.process.pid), "True", "True"]
         assert node.cells[-1].execution_count == 3
-    assert not psutil.pid_exists(warm.process.pid)
+    assert not psutil.pid_exists(server.process.pid)
 
 
 @linux

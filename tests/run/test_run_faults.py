@@ -20,14 +20,15 @@ from calls import run_reports
 from retention_kit.config import project_root
 from retention_kit.errors import UsageError
 from retention_kit.run import Limits, Run, exit_code, pool_for, read_notebook, unfinished
-from retention_kit.run.forks import RefusedForkError, Warm, sweep
+from retention_kit.run.fork.client import ForkServer, RefusedForkError
+from retention_kit.run.fork.folders import sweep
 from retention_kit.run.processes import Pool
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals and limits as Linux has them")
 
 DENMARK, NETHERLANDS, ROMANIA = Run("DK", "Denmark"), Run("NL", "Netherlands"), Run("RO", "Romania")
 PARAMETERS = 'market: str = "NL"  # the market'
-N_KILLS = {"kernel": 20, "worker": 20, "warm": 4, "parent": 8}
+N_KILLS = {"kernel": 20, "worker": 20, "server": 4, "parent": 8}
 LIMITS = Limits(60)
 
 
@@ -72,9 +73,9 @@ def is_whole(out: Path) -> bool:
     return all(pages) and all(records) and not list(out.glob(".*.tmp"))
 
 
-def family(warm: psutil.Process) -> list[psutil.Process]:
+def family(server: psutil.Process) -> list[psutil.Process]:
     """Return the worker and the kernel, those that are there, oldest first."""
-    return sorted(warm.children(), key=lambda process: process.create_time())
+    return sorted(server.children(), key=lambda process: process.create_time())
 
 
 def killed(process: psutil.Process) -> None:
@@ -84,11 +85,11 @@ def killed(process: psutil.Process) -> None:
         return
 
 
-def nobody_is_left(warm: psutil.Process) -> bool:
+def nobody_is_left(server: psutil.Process) -> bool:
     deadline = time.monotonic() + 3
-    while family(warm) and time.monotonic() < deadline:
+    while family(server) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return not family(warm)
+    return not family(server)
 
 
 @pytest.mark.slow
@@ -97,7 +98,7 @@ def test_a_kernel_or_worker_that_is_killed_is_its_markets_failure_alone(small, p
     out, seconds = tmp_path / "reports", random.Random(who)
     run_reports(small, [DENMARK], out=out, pool=pool)
     good, reasons = (out / "DK.html").read_bytes(), []
-    warm = psutil.Process(pool._warm.process.pid)
+    server = psutil.Process(pool._server.process.pid)
 
     class Killing:
         def __init__(self, after: float) -> None:
@@ -108,10 +109,10 @@ def test_a_kernel_or_worker_that_is_killed_is_its_markets_failure_alone(small, p
 
         def started(self, market: str, name: str) -> None:
             deadline = time.monotonic() + 5
-            while len(family(warm)) <= nth and time.monotonic() < deadline:
+            while len(family(server)) <= nth and time.monotonic() < deadline:
                 time.sleep(0.005)
             time.sleep(self.after)
-            for process in family(warm)[nth : nth + 1]:
+            for process in family(server)[nth : nth + 1]:
                 killed(process)
 
     for _ in range(N_KILLS[who]):
@@ -121,7 +122,7 @@ def test_a_kernel_or_worker_that_is_killed_is_its_markets_failure_alone(small, p
         assert result.status == ("stale" if result.reason else "fresh")
         assert not result.reason or (out / "DK.html").read_bytes() == good
         good = (out / "DK.html").read_bytes()
-        assert nobody_is_left(warm)
+        assert nobody_is_left(server)
         assert not list(pool.folder.glob("run-*"))
     assert set(reasons) - {""} <= {
         "The notebook's kernel died: a cell ended its process, or memory ran out.",
@@ -133,8 +134,8 @@ def test_a_kernel_or_worker_that_is_killed_is_its_markets_failure_alone(small, p
 
 
 @pytest.mark.slow
-def test_a_warm_process_that_is_killed_is_replaced(small, own_pool, tmp_path, temporary):
-    out, seconds = tmp_path / "reports", random.Random("warm")
+def test_a_fork_server_that_is_killed_is_replaced(small, own_pool, tmp_path, temporary):
+    out, seconds = tmp_path / "reports", random.Random("server")
     run_reports(small, [NETHERLANDS], out=out, pool=own_pool)
 
     class Killing:
@@ -147,19 +148,19 @@ def test_a_warm_process_that_is_killed_is_replaced(small, own_pool, tmp_path, te
             if self.n_left:
                 self.n_left -= 1
                 time.sleep(seconds.uniform(0, 0.3))
-                before.extend(psutil.Process(own_pool._warm.process.pid).children(recursive=True))
-                own_pool._warm.process.kill()
+                before.extend(psutil.Process(own_pool._server.process.pid).children(recursive=True))
+                own_pool._server.process.kill()
 
-    for _ in range(N_KILLS["warm"]):  # the third one is not replaced: runs are then started as ordinary programs
+    for _ in range(N_KILLS["server"]):  # the third one is not replaced: runs are then started as ordinary programs
         before: list[psutil.Process] = []
         results = run_reports(small, [DENMARK, ROMANIA], out=out, pool=own_pool, workers=1, progress=Killing())
         assert results[1].status == "fresh"
         assert is_whole(out)
         _, alive = psutil.wait_procs(before, timeout=3)
         assert alive == []
-        if own_pool._warm is None:
+        if own_pool._server is None:
             break
-    assert own_pool._warm is None
+    assert own_pool._server is None
 
 
 @pytest.mark.slow
@@ -221,7 +222,7 @@ def test_whatever_a_notebook_does_ends_as_its_markets_failure_and_the_rest_goes_
     limits = Limits(8, n_bytes=2 * 2**30)
     with pool_for(read_notebook(notebook), say=print) as pool:
         results = run_reports(notebook, [*runs, DENMARK], out=tmp_path / "reports", limits=limits, pool=pool, workers=2)
-        assert nobody_is_left(psutil.Process(pool._warm.process.pid))
+        assert nobody_is_left(psutil.Process(pool._server.process.pid))
     assert {result.name: result.reason for result in results} == {
         **{name: reason for name, (_, reason) in ENDS.items()},
         "Denmark": "",
@@ -295,14 +296,14 @@ def test_a_folder_that_cannot_be_written_to_is_refused(small, tiny_disk):
 @pytest.mark.slow
 def test_thirty_reports_in_a_row_leak_no_file_no_process_and_no_folder(small, pool, tmp_path):
     def held() -> tuple[int, int, int]:
-        warm = psutil.Process(pool._warm.process.pid)
-        return warm.num_fds(), psutil.Process().num_fds(), sum(1 for _ in pool.folder.rglob("*"))
+        server = psutil.Process(pool._server.process.pid)
+        return server.num_fds(), psutil.Process().num_fds(), sum(1 for _ in pool.folder.rglob("*"))
 
     run_reports(small, [DENMARK], out=tmp_path / "reports", pool=pool)
     before = held()
     runs = [Run(f"M{n}", f"M{n}") for n in range(30)]
     assert exit_code(run_reports(small, runs, out=tmp_path / "reports", pool=pool)) == 0
-    assert nobody_is_left(psutil.Process(pool._warm.process.pid))
+    assert nobody_is_left(psutil.Process(pool._server.process.pid))
     assert held() == before
 
 
@@ -424,7 +425,7 @@ def test_where_a_module_starts_a_thread_runs_are_started_as_programs_and_it_is_s
 def test_nothing_is_forked_where_there_is_no_fork(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(RefusedForkError, match="processes are not forked on win32"):
-        Warm([], folder=tmp_path)
+        ForkServer([], folder=tmp_path)
 
 
 def test_a_folder_of_a_run_that_was_killed_is_swept_and_that_of_a_living_one_stays(temporary):
@@ -443,8 +444,8 @@ def test_a_folder_for_temporary_files_with_a_long_name_is_no_obstacle(small, tmp
     deep.mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
     with pool_for(read_notebook(small), say=print) as pool:
-        place = Path(pool._warm.path).parent
-        assert len(pool._warm.path) < 107
+        place = Path(pool._server.path).parent
+        assert len(pool._server.path) < 107
         assert run_reports(small, [DENMARK], out=tmp_path / "reports", pool=pool)[0].status == "fresh"
     assert place != pool.folder
     assert not place.exists()
@@ -467,7 +468,7 @@ def test_sigterm_and_ctrl_c_end_everything(small, tmp_path, temporary, notebook_
         )
         deadline = time.monotonic() + 30
         while len(psutil.Process(parent.pid).children(recursive=True)) < 5 and time.monotonic() < deadline:
-            time.sleep(0.05)  # the warm process, two workers, two kernels
+            time.sleep(0.05)  # the fork server, two workers, two kernels
         relatives = psutil.Process(parent.pid).children(recursive=True)
         assert len(relatives) == 5
         parent.send_signal(number)

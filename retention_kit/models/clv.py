@@ -23,7 +23,7 @@ Dependence = Literal["refused", "accepted"]
 
 
 @dataclass(frozen=True)
-class NewCustomerWorth:
+class NewCustomerClv:
     """What a new customer is expected to bring, the first order included, in units of currency.
 
     `orders` are order days within the horizon, not discounted; `value` is discounted, with `lower` and `upper`;
@@ -40,7 +40,7 @@ class NewCustomerWorth:
     gross_margin: float | None
 
 
-def new_customer_worth(
+def new_customer_clv(
     model: PurchaseModel,
     spend: SpendModel,
     *,
@@ -51,7 +51,7 @@ def new_customer_worth(
     gross_margin: float | None = None,
     dependence: Dependence = "refused",
     conf_level: float = CONF_LEVEL,
-) -> NewCustomerWorth:
+) -> NewCustomerClv:
     """Return what a new customer is expected to bring within a horizon, discounted.
 
     Parameters
@@ -74,7 +74,7 @@ def new_customer_worth(
     value, lower, upper = rows.iloc[0]
     orders = 1 + float(model.repeat_orders(weeks)["repeat_orders"].iloc[0])
     order_value = (spend.first_day[0] + (orders - 1) * spend.mean) / orders / minor_per_unit
-    return NewCustomerWorth(orders, order_value, value, lower, upper, weeks, yearly_rate, gross_margin)
+    return NewCustomerClv(orders, order_value, value, lower, upper, weeks, yearly_rate, gross_margin)
 
 
 def payback(
@@ -92,7 +92,7 @@ def payback(
 ) -> pd.DataFrame:
     """Return what a new customer has brought by the end of each month, beside what he cost to win.
 
-    Parameters and errors as of `new_customer_worth`; `months` are counted from the first order.
+    Parameters and errors as of `new_customer_clv`; `months` are counted from the first order.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def predictions(
     ----------
     rfm_counts : of one market, from `counts.rfm_counts`.
     as_of_day : first day not observed, since 1970-01-01.
-    Others, and errors, as of `new_customer_worth`.
+    Others, and errors, as of `new_customer_clv`.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from retention_kit.errors import MetricError
 from retention_kit.models import (
     fit_purchases,
     fit_spend,
-    new_customer_worth,
+    new_customer_clv,
     no_seasons,
     patterns,
     payback,
@@ -53,13 +53,13 @@ def test_who_ordered_seldom_is_drawn_to_everybody_s_mean(spend):
 
 
 def test_worth_is_orders_times_value_times_margin(model, spend):
-    plain = new_customer_worth(model, spend, weeks=78, **TERMS | {"yearly_rate": 0.0})
+    plain = new_customer_clv(model, spend, weeks=78, **TERMS | {"yearly_rate": 0.0})
     orders = 1 + model.repeat_orders(78)["repeat_orders"].iloc[0]
     assert plain.orders == pytest.approx(orders)
     assert plain.value == pytest.approx(orders * spend.mean)
-    margin = new_customer_worth(model, spend, weeks=78, gross_margin=0.4, **TERMS | {"yearly_rate": 0.0})
+    margin = new_customer_clv(model, spend, weeks=78, gross_margin=0.4, **TERMS | {"yearly_rate": 0.0})
     assert margin.value == pytest.approx(0.4 * plain.value)
-    discounted = new_customer_worth(model, spend, weeks=78, **TERMS)
+    discounted = new_customer_clv(model, spend, weeks=78, **TERMS)
     assert 0 < discounted.lower < discounted.value < discounted.upper
     assert discounted.value < plain.value
 
@@ -103,18 +103,18 @@ def test_orders_and_values_that_depend_on_each_other_are_told_and_refused(model,
     less = fit_spend(dependent(-1))
     assert less.warning.startswith("Customers who order more often spend less on each order day (correlation -0.")
     with pytest.raises(MetricError) as error:
-        new_customer_worth(model, less, weeks=52, **TERMS)
+        new_customer_clv(model, less, weeks=52, **TERMS)
     assert error.value.what == "CDNOW: how often customers order and how much they spend depend on each other."
     assert error.value.found == f"correlation {less.correlation:.2f}, more than 0.3"
     assert error.value.to_try == (
         "show orders and value by themselves, or multiply them knowingly: dependence='accepted'"
     )
-    assert new_customer_worth(model, less, weeks=52, dependence="accepted", **TERMS).value > 0
+    assert new_customer_clv(model, less, weeks=52, dependence="accepted", **TERMS).value > 0
 
 
 def test_a_discount_rate_below_zero_is_refused(model, spend):
     with pytest.raises(MetricError) as error:
-        new_customer_worth(model, spend, weeks=52, **TERMS | {"yearly_rate": -0.1})
+        new_customer_clv(model, spend, weeks=52, **TERMS | {"yearly_rate": -0.1})
     assert str(error.value) == "A discount rate is at least 0.\n  found: -0.1\n  try:   0.1 for 10 % a year"
 
 

@@ -1,4 +1,4 @@
-"""The other side of the warm process: start one, and ask it for processes that have everything imported.
+"""The driver's side: start a fork server, and ask it for processes that have everything imported.
 
 Where a process cannot be forked (Windows, macOS, a module that starts threads when it is imported), there is none, and
 kernels and workers are started as ordinary programs.
@@ -12,17 +12,18 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
+from retention_kit.run.fork.folders import SHORT, own_folder
 
-SOCKET_VARIABLE = "RETENTION_KIT_WARM"
-"""The environment variable that tells a worker where the warm process listens."""
+SOCKET_VARIABLE = "RETENTION_KIT_FORK_SERVER"
+"""The environment variable that tells a worker where the fork server listens."""
+
+MEMORY_VARIABLE = "RETENTION_KIT_RUN_BYTES"
+"""The environment variable that tells a worker how many bytes its kernel may ask for."""
 
 _ONE_THREAD = {
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -36,12 +37,6 @@ _INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 _LONGEST_WARM_UP = 120.0
 _LONGEST_PATH = 90  # of a socket's folder: a socket's whole path has at most 107 bytes
 _SIGNAL_OF_KILL = -9
-
-
-SHORT = "/tmp"
-"""Where a folder has a short path."""
-
-_NAME, _OWNER = "retention-kit-", "owner"
 
 
 class RefusedForkError(RuntimeError):
@@ -70,11 +65,11 @@ class Forked:
             raise RefusedForkError(str(why)) from why
         if "pid" not in told:
             self.connection.close()
-            raise RefusedForkError(told.get("refused", "the warm process has ended"))
+            raise RefusedForkError(told.get("refused", "the fork server has ended"))
         self.pid: int = told["pid"]
 
     def poll(self) -> int | None:
-        """Return the exit code, None while it runs; −9 where the warm process ended and took it along."""
+        """Return the exit code, None while it runs; −9 where the fork server ended and took it along."""
         return self.wait(0, raises=False)
 
     def wait(self, timeout: float | None = None, *, raises: bool = True) -> int | None:
@@ -135,7 +130,7 @@ class Forked:
             self.returncode = told["returncode"]
 
     def _line(self, *, timeout: float | None) -> Any:
-        """Return what the warm process or the child says next, None after so long; its end as a returncode."""
+        """Return what the fork server or the child says next, None after so long; its end as a returncode."""
         while b"\n" not in self._unread:
             if not select.select([self.connection], [], [], timeout)[0]:
                 return None
@@ -150,8 +145,8 @@ class Forked:
         return json.loads(line)
 
 
-class Warm:
-    """A warm process of our own; a context, at the end of which nothing of it is left.
+class ForkServer:
+    """A fork server of our own; a context, at the end of which nothing of it is left.
 
     It imports while its maker does something else; `path` waits until it can fork.
 
@@ -173,13 +168,13 @@ class Warm:
         self._folder = folder
         # the path of a socket must be short, and a folder for temporary files need not be
         self._place = folder if len(str(folder)) < _LONGEST_PATH else own_folder(SHORT)
-        self._path = str(self._place / f"warm-{os.urandom(4).hex()}")
+        self._path = str(self._place / f"fork-{os.urandom(4).hex()}")
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(self._path)
             os.chmod(self._path, 0o600)
             listening.listen(64)
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "retention_kit.run.warm"],
+                [sys.executable, "-P", "-m", "retention_kit.run.fork.server"],
                 env={**_ONE_THREAD, **_INLINE, **os.environ},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -239,39 +234,11 @@ class Warm:
         line = self.process.stdout.readline()
         return json.loads(line)["refused"] if line else "the process that imports has ended"
 
-    def __enter__(self) -> "Warm":
+    def __enter__(self) -> "ForkServer":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def own_folder(parent: str | None = None) -> Path:
-    """Return a new folder, readable by this user alone, which says whose it is; in the one for temporary files."""
-    folder = Path(tempfile.mkdtemp(prefix=_NAME, dir=parent))
-    (folder / _OWNER).write_text(_identity(os.getpid()), encoding="ascii")
-    return folder
-
-
-def sweep() -> None:
-    """Remove the folders of processes that were killed before they could."""
-    for folder in {Path(parent) / name for parent in (tempfile.gettempdir(), SHORT) for name in _ours(parent)}:
-        with suppress(OSError, ValueError, IndexError):
-            owner = (folder / _OWNER).read_text(encoding="ascii")
-            if folder.stat().st_uid == os.getuid() and owner != _identity(int(owner.split()[0])):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _ours(parent: str) -> list[str]:
-    return [path.name for path in Path(parent).glob(f"{_NAME}*")]
-
-
-def _identity(pid: int) -> str:
-    """Return what tells a process from all others, also from a later one with its number."""
-    try:
-        return f"{pid} {psutil.Process(pid).create_time()}"
-    except psutil.NoSuchProcess:
-        return ""
 
 
 def forked(
@@ -284,7 +251,7 @@ def forked(
     files: Sequence[int],
     most_bytes: int = 0,
 ) -> Forked:
-    """Return a process that calls `entry`, forked by the warm process that listens at `path`.
+    """Return a process that calls `entry`, forked by the fork server that listens at `path`.
 
     Parameters
     ----------
@@ -296,7 +263,7 @@ def forked(
 
     Raises
     ------
-    RefusedForkError : the warm process has ended, or the machine has no room for another process.
+    RefusedForkError : the fork server has ended, or the machine has no room for another process.
     """
     asked = {"entry": entry, "argv": list(argv), "env": dict(env), "cwd": cwd, "most_bytes": most_bytes}
     return Forked(path, asked, files)

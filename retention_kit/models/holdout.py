@@ -7,8 +7,8 @@ from retention_kit.messages import Number
 _REACH = 1.96
 
 
-class Judged(ABC):
-    """A forecast made before a hold-out: `actual` is what was made, `lower` and `upper` bound it."""
+class HoldoutResult(ABC):
+    """A forecast made before a hold-out, and its result: `actual` was made, `lower` and `upper` bound the forecast."""
 
     actual: int
     forecast: float

@@ -1,6 +1,6 @@
-"""Kernels forked from the warm process, by Jupyter's own extension point: Papermill, nbval, nbconvert, JupyterLab.
+"""Kernels forked from a fork server, by Jupyter's own extension point: Papermill, nbval, nbconvert, JupyterLab.
 
-Where there is no warm process, or it cannot fork, a kernel is started as ever.
+Where there is none, or it cannot fork, a kernel is started as ever.
 """
 
 import asyncio
@@ -15,12 +15,19 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
-from retention_kit.run.forks import SOCKET_VARIABLE, Forked, RefusedForkError, Warm, forked, own_folder
-from retention_kit.run.processes import MEMORY_VARIABLE
-from retention_kit.run.warm import KERNEL_ENTRY
+from retention_kit.run.fork.client import (
+    MEMORY_VARIABLE,
+    SOCKET_VARIABLE,
+    Forked,
+    ForkServer,
+    RefusedForkError,
+    forked,
+)
+from retention_kit.run.fork.folders import own_folder
+from retention_kit.run.fork.warming import KERNEL_ENTRY
 
 MODULES_VARIABLE = "RETENTION_KIT_WARM_MODULES"
-"""Modules, separated by commas, that a process imports in a warm one of its own, for the kernels it starts."""
+"""Modules, separated by commas, that a process imports in a fork server of its own, for the kernels it starts."""
 
 _SECONDS_TO_LISTEN = 30.0
 
@@ -70,21 +77,21 @@ class ForkedProvisioner(LocalProvisioner):
 
 
 def listening_at(env: Mapping[str, str]) -> str:
-    """Return where a warm process listens: the one of this run, else one that this process keeps; empty without."""
+    """Return where a fork server listens: the one of this run, else one that this process keeps; empty without."""
     if SOCKET_VARIABLE in env:
         return env[SOCKET_VARIABLE]
-    return _own_warm(env[MODULES_VARIABLE]) if env.get(MODULES_VARIABLE) else ""
+    return _own_server(env[MODULES_VARIABLE]) if env.get(MODULES_VARIABLE) else ""
 
 
 @cache
-def _own_warm(modules: str) -> str:
-    """Start a warm process that lasts as long as this one; return where it listens, empty where it cannot fork."""
+def _own_server(modules: str) -> str:
+    """Start a fork server that lasts as long as this one; return where it listens, empty where it cannot fork."""
     folder = own_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
-        warm = Warm(modules.split(","), folder=folder)
-        atexit.register(warm.close)
-        return warm.path
+        server = ForkServer(modules.split(","), folder=folder)
+        atexit.register(server.close)
+        return server.path
     except RefusedForkError as why:
         print(f"Kernels are started one by one, not forked: {why}.", file=sys.stderr)
         return ""

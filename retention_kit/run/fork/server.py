@@ -1,15 +1,11 @@
 """A process that has imported everything, and forks: a kernel or a worker of its is ready in a fraction of a second.
 
-Started by `retention_kit.run.forks` as `python -P -m retention_kit.run.warm`, it has one thread and opens no data.
+Started by `ForkServer` as `python -P -m retention_kit.run.fork.server`, it has one thread and opens no data.
 It ends when its standard input closes, and takes everybody it has forked along, and the folder they worked in.
 """
 
-import ast
 import atexit
-import builtins
 import ctypes
-import gc
-import importlib
 import json
 import os
 import random
@@ -21,27 +17,14 @@ import socket
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import psutil
 
-KERNEL = (
-    "ipykernel.kernelapp",
-    "ipykernel.ipkernel",
-    "ipykernel.zmqshell",
-    "matplotlib_inline",
-    "zmq.eventloop.zmqstream",
-)
-"""What an IPython kernel imports before its first cell."""
+from retention_kit.run.fork.warming import KERNEL_ENTRY, called, warm_up
 
-FIRST_USES = ("pyarrow.parquet", "pyarrow.pandas_compat", "matplotlib.backends.backend_svg")
-"""What pandas and matplotlib import when they are used for the first time."""
-
-_OURS = "retention_kit."
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _MOST_BYTES = 8 * 2**20
 _SECONDS_BETWEEN_LOOKS = 0.3
@@ -61,7 +44,7 @@ def main() -> None:
         if refused:
             told["folders"] = []  # runs go on in them, as ordinary programs
         else:
-            Nursery(listening).run()
+            ForkLoop(listening).run()
     finally:
         for folder in told["folders"]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -85,62 +68,7 @@ def _ended_with_parent() -> Iterator[None]:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
-def warm_up(modules: Iterable[str], *, prepare: Iterable[str]) -> None:
-    """Import modules as a kernel would, and call functions; what cannot be imported fails in the cell that needs it.
-
-    A module of the kit that has a function `rehearse` does there once what its first user would wait for.
-
-    Parameters
-    ----------
-    prepare : `module:function` of what is to be done once, not by each child.
-    """
-    # pandas asks it once, at import, whether it is in a notebook, and shows fewer columns if so
-    builtins.get_ipython = lambda: SimpleNamespace(kernel=True)
-    try:
-        for name in (*KERNEL, *modules, *FIRST_USES):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                try:
-                    module = importlib.import_module(name)
-                except Exception:
-                    continue
-                if name.startswith(_OURS) and hasattr(module, "rehearse"):
-                    module.rehearse()
-        if "pandas" in sys.modules:  # of a few hundred rows, texts are looked at faster as Python's own
-            sys.modules["pandas"].set_option("mode.string_storage", "python")
-        for entry in prepare:
-            called(entry)
-    finally:
-        del builtins.get_ipython
-    gc.collect()
-    gc.freeze()  # the collector would touch, and so copy, what is shared with every child
-
-
-def called(entry: str) -> Any:
-    """Return what a function returns that is named `module:function`."""
-    module, _, name = entry.partition(":")
-    return getattr(importlib.import_module(module), name)()
-
-
-def imported(cells: Iterable[str]) -> list[str]:
-    """Return the modules that code cells import at their top level, in order; a cell that is not Python has none."""
-    names: dict[str, None] = {}
-    for cell in cells:
-        try:
-            statements = ast.parse(cell).body
-        except SyntaxError:
-            continue
-        for statement in statements:
-            if isinstance(statement, ast.Import):
-                names |= dict.fromkeys(alias.name for alias in statement.names)
-            elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
-                # a name may be a module too: what is none is not imported
-                names[statement.module] = None
-                names |= dict.fromkeys(f"{statement.module}.{alias.name}" for alias in statement.names)
-    return list(names)
-
-
-class Nursery:
+class ForkLoop:
     """Forks for each connection; a connection that closes ends its child, a child that ends is told and closed."""
 
     def __init__(self, listening: socket.socket) -> None:
@@ -287,9 +215,6 @@ def _run(asked: Mapping[str, Any], connection: socket.socket) -> int:
         code = why.code if isinstance(why.code, int) else int(why.code is not None)
     atexit._run_exitfuncs()
     return code
-
-
-KERNEL_ENTRY = "ipykernel.kernelapp:launch_new_instance"
 
 
 def _kernel(connection: socket.socket) -> None:

@@ -12,9 +12,11 @@ import pytest
 from retention_kit.config import project_root, read_markets
 from retention_kit.errors import UsageError
 from retention_kit.ingest import load, source
-from retention_kit.ingest.sample import sample_company, truth, write_orders, write_sample
-from retention_kit.ingest.sample_tables import History, history
 from retention_kit.ingest.tables import TABLES, Kind
+from retention_kit.simulate.benchmark import write_orders
+from retention_kit.simulate.sample import sample_company, write_sample
+from retention_kit.simulate.tables import History, history
+from retention_kit.simulate.truths import truth
 
 SAMPLE = project_root() / "data" / "sample"
 

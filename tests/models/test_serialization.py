@@ -1,4 +1,4 @@
-"""Forecasts kept as text read back as what was fitted; they are fitted once for all reports."""
+"""Forecasts as text read back as what was fitted; they are fitted once for all reports."""
 
 import json
 from dataclasses import fields
@@ -10,7 +10,7 @@ import pytest
 from retention_kit import models
 from retention_kit.errors import MetricError
 from retention_kit.messages import Listed, Message, Number, Period
-from retention_kit.models import keeping
+from retention_kit.models import serialization
 
 TERMS = {"horizon_weeks": 104, "yearly_rate": 0.1, "months": 24, "min_cell": 10}
 
@@ -22,15 +22,15 @@ def asked(sample_counts) -> dict:
 
 
 @pytest.fixture(scope="module")
-def kept(sample_counts, asked) -> pd.DataFrame:
-    return models.kept_forecasts(sample_counts.tables, **asked)["forecasts"]
+def serialized(sample_counts, asked) -> pd.DataFrame:
+    return models.serialized_forecasts(sample_counts.tables, **asked)["forecasts"]
 
 
-def test_a_kept_forecast_is_the_one_that_was_fitted(sample_counts, asked, kept):
+def test_a_serialized_forecast_is_the_one_that_was_fitted(sample_counts, asked, serialized):
     fitted = models.purchase_forecasts(sample_counts.tables, sample_counts.tables, **asked)
     for code in ("DK", "RO"):
         here = sample_counts.of(code)
-        read, own = models.kept_forecast(kept, here.rfm_counts, market=here.market), fitted.of(code)
+        read, own = models.deserialized_forecast(serialized, here.rfm_counts, market=here.market), fitted.of(code)
         assert (read.market, read.law, read.notes, read.next_year) == (
             own.market,
             own.law,
@@ -46,61 +46,63 @@ def test_a_kept_forecast_is_the_one_that_was_fitted(sample_counts, asked, kept):
         numbers = [part.name for part in fields(own.tested) if part.name != "buckets"]
         assert [getattr(read.tested, name) for name in numbers] == [getattr(own.tested, name) for name in numbers]
         here_ahead, own_ahead = (
-            models.outlook(f, here.rfm_counts, here.acquisition_counts, **TERMS) for f in (read, own)
+            models.customer_value(f, here.rfm_counts, here.acquisition_counts, **TERMS) for f in (read, own)
         )
         assert here_ahead.orders_ahead == own_ahead.orders_ahead
-        assert here_ahead.worth == own_ahead.worth
+        assert here_ahead.clv == own_ahead.clv
         pd.testing.assert_frame_equal(here_ahead.payback, own_ahead.payback)
         pd.testing.assert_frame_equal(here_ahead.predictions, own_ahead.predictions)
 
 
-def test_what_is_kept_is_text_that_any_reader_of_json_takes(kept):
-    assert list(kept) == ["market", "forecast"]
-    for text in kept["forecast"]:
+def test_what_is_serialized_is_text_that_any_reader_of_json_takes(serialized):
+    assert list(serialized) == ["market", "forecast"]
+    for text in serialized["forecast"]:
         assert json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))["kind"] == "mapping"
         assert len(text) < 10_000
 
 
-def test_a_message_is_kept_with_its_facts_for_every_language():
+def test_a_message_is_written_with_its_facts_for_every_language():
     told = Message("{market}: {n} of them.", market="Romania", n=1204)
     deep = Message("{a} in {b}: {c}", a=Number(0.5, 1, is_share=True), b=Period("2024-Q1"), c=Listed(["x", told]))
-    again = keeping._made(json.loads(json.dumps(keeping._plain(deep))))
+    again = serialization._from_json(json.loads(json.dumps(serialization._to_json(deep))))
     assert (again, again.facts) == ("50.0% in 2024-Q1: x, Romania: 1,204 of them.", deep.facts)
     assert again.facts["c"].parts[1].facts == told.facts
     assert isinstance(again.facts["b"], Period)
-    read = keeping._made(json.loads(json.dumps(keeping._plain({"why": told, "at": (1, 2.5), "none": None}))))
+    read = serialization._from_json(
+        json.loads(json.dumps(serialization._to_json({"why": told, "at": (1, 2.5), "none": None})))
+    )
     assert read == {"why": "Romania: 1,204 of them.", "at": (1, 2.5), "none": None}
     assert (read["why"].template, read["why"].facts) == (told.template, told.facts)
 
 
-def test_the_group_says_that_each_market_has_a_forecast_of_its_own(sample_counts, kept):
+def test_the_group_says_that_each_market_has_a_forecast_of_its_own(sample_counts, serialized):
     group = sample_counts.of("ALL")
-    found = models.kept_forecast(kept, group.rfm_counts, market=group.market)
+    found = models.deserialized_forecast(serialized, group.rfm_counts, market=group.market)
     assert found.withheld == (
         "All markets: customers differ by market, and so do currencies: each market has a forecast of its own."
     )
-    ahead = models.outlook(found, group.rfm_counts, group.acquisition_counts, **TERMS)
-    assert (ahead.orders_ahead, ahead.worth, ahead.n_still) == (None, None, 0.0)
+    ahead = models.customer_value(found, group.rfm_counts, group.acquisition_counts, **TERMS)
+    assert (ahead.orders_ahead, ahead.clv, ahead.n_still) == (None, None, 0.0)
     assert ahead.predictions.empty
 
 
-def test_a_market_that_was_not_fitted_is_named(sample_counts, kept):
+def test_a_market_that_was_not_fitted_is_named(sample_counts, serialized):
     here = sample_counts.of("NL")
     with pytest.raises(MetricError, match=r"^There is no forecast of 'NL'\.\n  found: forecasts of DK, RO\n"):
-        models.kept_forecast(kept, here.rfm_counts, market=here.market)
+        models.deserialized_forecast(serialized, here.rfm_counts, market=here.market)
 
 
-def test_markets_asked_for_together_say_what_each_says_alone(sample_counts, asked, kept):
-    found = models.kept_outlooks(kept, sample_counts.tables, markets=asked["markets"], codes=["RO"], **TERMS)
+def test_markets_asked_for_together_say_what_each_says_alone(sample_counts, asked, serialized):
+    found = models.customer_values(serialized, sample_counts.tables, markets=asked["markets"], codes=["RO"], **TERMS)
     here = sample_counts.of("RO")
-    alone = models.outlook(
-        models.kept_forecast(kept, here.rfm_counts, market=here.market),
+    alone = models.customer_value(
+        models.deserialized_forecast(serialized, here.rfm_counts, market=here.market),
         here.rfm_counts,
         here.acquisition_counts,
         **TERMS,
     )
     assert list(found) == ["RO"]
-    assert found["RO"].worth == alone.worth
+    assert found["RO"].clv == alone.clv
 
 
 def test_few_newcomers_since_the_hold_out_hide_who_was_there_before(sample_counts, asked):
@@ -111,11 +113,11 @@ def test_few_newcomers_since_the_hold_out_hide_who_was_there_before(sample_count
     assert found.notes["test"] == "Denmark: fewer than 714 customers came in the last 26 weeks."
 
 
-def test_a_retention_curve_has_the_periods_that_are_asked_for(sample_counts, kept):
+def test_a_retention_curve_has_the_periods_that_are_asked_for(sample_counts, serialized):
     here = sample_counts.of("RO")
-    forecast = models.kept_forecast(kept, here.rfm_counts, market=here.market)
+    forecast = models.deserialized_forecast(serialized, here.rfm_counts, market=here.market)
     curves = {
-        grain: models.outlook(forecast, here.rfm_counts, here.acquisition_counts, grain=grain, **TERMS).activity
+        grain: models.customer_value(forecast, here.rfm_counts, here.acquisition_counts, grain=grain, **TERMS).activity
         for grain in ("day", "week", "month", "quarter", "year")
     }
     assert {grain: len(curve) for grain, curve in curves.items()} == {
@@ -125,12 +127,12 @@ def test_a_retention_curve_has_the_periods_that_are_asked_for(sample_counts, kep
     assert first == sorted(first)  # more customers order in a longer period
 
 
-def test_what_a_note_holds_is_kept_as_what_it_is():
+def test_what_a_note_holds_is_read_as_what_it_is():
     names = Listed([Message("{n} markets", n=3), "DK"])
     note = Message(
         "{off} in {when}: {names}", off=Number(0.125, digits=1, is_share=True), when=Period("2024-Q1"), names=names
     )
-    read = keeping._made(json.loads(json.dumps(keeping._plain({"test": note}))))["test"]
+    read = serialization._from_json(json.loads(json.dumps(serialization._to_json({"test": note}))))["test"]
     assert (read, read.template, read.facts) == (note, note.template, note.facts)
     assert [type(fact) for fact in read.facts.values()] == [Number, Period, Listed]
     assert isinstance(read.facts["names"].parts[0], Message)

@@ -14,16 +14,16 @@ from scipy.special import ndtri
 from retention_kit.config import Market
 from retention_kit.errors import MetricError
 from retention_kit.messages import N_, Message
-from retention_kit.models.fitting import CONF_LEVEL
-from retention_kit.models.forecasts import MarketForecast
-from retention_kit.models.worth import (
+from retention_kit.models.clv import (
     WEEKS_PER_MONTH,
     Dependence,
-    NewCustomerWorth,
-    new_customer_worth,
+    NewCustomerClv,
+    new_customer_clv,
     payback,
     predictions,
 )
+from retention_kit.models.fitting import CONF_LEVEL
+from retention_kit.models.forecasts import MarketForecast
 
 _WEEKS_IN = {
     "day": 1 / 7,
@@ -44,21 +44,21 @@ _NOTHING = {
 
 
 @dataclass(frozen=True)
-class Outlook:
+class CustomerValue:
     """What is forecast of a market's customers over a horizon, discounted by a yearly rate.
 
     `orders_ahead`: expected order days of all customers in the next year, with an interval in which what the back-test
-    was off is included; None where the forecast is withheld. `worth` of a new customer, or None. `acquisition_cost`, or
+    was off is included; None where the forecast is withheld. `clv` of a new customer, or None. `acquisition_cost`, or
     None, with its origin. Tables, empty where there is nothing to say: `payback` by month, `activity` by age in periods
     of `grain`, and `predictions` by pattern, which are worked out when they are asked for. `notes` say why something is
-    not there, by 'forecast', 'worth', 'payback'.
+    not there, by 'forecast', 'clv', 'payback'.
     """
 
     forecast: MarketForecast
     horizon_weeks: int
     yearly_rate: float
     orders_ahead: tuple[float, float, float] | None
-    worth: NewCustomerWorth | None
+    clv: NewCustomerClv | None
     acquisition_cost: float | None
     cost_origin: str
     payback: pd.DataFrame
@@ -83,7 +83,7 @@ class Outlook:
         return predictions(
             self.rfm_counts,
             forecast.market_model.model,
-            forecast.spend if self.worth is not None else None,
+            forecast.spend if self.clv is not None else None,
             name=market.name,
             seasons=forecast.seasons,
             as_of_day=forecast.as_of_day,
@@ -94,7 +94,7 @@ class Outlook:
         )
 
 
-def outlook(
+def customer_value(
     forecast: MarketForecast,
     rfm_counts: pd.DataFrame,
     acquisition_counts: pd.DataFrame,
@@ -105,7 +105,7 @@ def outlook(
     min_cell: int,
     grain: str = "month",
     dependence: Dependence = "refused",
-) -> Outlook:
+) -> CustomerValue:
     """Return what a forecast says of the customers of its market.
 
     Parameters
@@ -124,8 +124,10 @@ def outlook(
     nothing = {name: pd.DataFrame(columns=_NOTHING[name]) for name in ("payback", "activity")}
     asked = {"grain": grain, "rfm_counts": rfm_counts, "dependence": dependence}
     if forecast.withheld or model is None:
-        notes = dict.fromkeys(("forecast", "worth", "payback"), forecast.withheld)
-        return Outlook(forecast, horizon_weeks, yearly_rate, None, None, cost, origin, **nothing, **asked, notes=notes)
+        notes = dict.fromkeys(("forecast", "clv", "payback"), forecast.withheld)
+        return CustomerValue(
+            forecast, horizon_weeks, yearly_rate, None, None, cost, origin, **nothing, **asked, notes=notes
+        )
     notes: dict[str, str] = {}
     terms = {
         "name": market.name,
@@ -133,10 +135,10 @@ def outlook(
         "gross_margin": market.gross_margin,
         "dependence": dependence,
     }
-    worth, paid = None, nothing["payback"]
+    clv, paid = None, nothing["payback"]
     in_test = forecast.tested.money if forecast.tested is not None else None
     if in_test is not None and not in_test.holds:
-        notes["worth"] = notes["payback"] = Message(
+        notes["clv"] = notes["payback"] = Message(
             "{market}: worth is withheld: in money, on the {weeks} weeks held out, a naive forecast was nearer "
             "({naive} beside {error}).",
             market=market.name,
@@ -144,11 +146,11 @@ def outlook(
             **in_test.errors_told(),
         )
     elif spend is None:
-        notes["worth"] = notes["payback"] = forecast.notes["spend"]
+        notes["clv"] = notes["payback"] = forecast.notes["spend"]
     else:
         try:
             in_money = {**terms, "minor_per_unit": market.minor_per_unit}
-            worth = new_customer_worth(model.model, spend, weeks=horizon_weeks, **in_money)
+            clv = new_customer_clv(model.model, spend, weeks=horizon_weeks, **in_money)
             if cost is None or market.gross_margin is None:
                 notes["payback"] = Message(
                     "{market}: no acquisition cost, or no gross margin, is known.", market=market.name
@@ -156,13 +158,13 @@ def outlook(
             else:
                 paid = payback(model.model, spend, acquisition_cost=cost, months=months, **in_money)
         except MetricError as error:
-            notes["worth"] = notes["payback"] = error.what
-    return Outlook(
+            notes["clv"] = notes["payback"] = error.what
+    return CustomerValue(
         forecast,
         horizon_weeks,
         yearly_rate,
         _orders_ahead(forecast),
-        worth,
+        clv,
         cost,
         origin,
         payback=paid,

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retention_kit.ingest import sample_lives as lives
-from retention_kit.ingest.sample_lives import (
+from retention_kit.simulate import lives
+from retention_kit.simulate.lives import (
     CANCELLED,
     CHANNELS,
     DAYS,

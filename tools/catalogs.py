@@ -1,12 +1,12 @@
 """The catalogs of messages: found in package and notebooks, merged into each language's, checked, and filled.
 
-    python -m retention_kit.present.catalogs                     update all, and check what is translated
-    python -m retention_kit.present.catalogs check               whether the complete languages lack nothing
-    python -m retention_kit.present.catalogs missing nl          what Dutch lacks, as JSON to be filled
-    python -m retention_kit.present.catalogs fill nl FILE        put translations into the Dutch catalog
+    python tools/catalogs.py                     update all, and check what is translated
+    python tools/catalogs.py check               whether the complete languages lack nothing
+    python tools/catalogs.py missing nl          what Dutch lacks, as JSON to be filled
+    python tools/catalogs.py fill nl FILE        put translations into the Dutch catalog
 
-`locale/terms.toml` says how each country calls the terms of the trade; a translation that calls them otherwise is
-refused.
+`present/locale/terms.toml` says how each country calls the terms of the trade; a translation that calls them otherwise
+is refused.
 """
 
 import ast
@@ -27,7 +27,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-from retention_kit import __version__
+import retention_kit
 from retention_kit.config import project_root, read_toml
 from retention_kit.errors import KitError, UsageError, listed, unknown_name
 from retention_kit.messages import places
@@ -39,7 +39,7 @@ from retention_kit.writing import write_whole
 COMPLETE: tuple[str, ...] = ("ar", "da", "de", "ja", "nl", "pt_BR", "ro", "zh_Hans")
 """The languages that a release has every message in; between releases English stands in for what is new."""
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(retention_kit.__file__).parent
 _CALLS = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2, "Message": 2}
 """What takes messages, and how many of its first arguments may be one."""
 
@@ -71,7 +71,7 @@ def languages() -> list[str]:
 
 def template() -> Catalog:
     """Return the catalog of all messages of the package and the notebooks, in English."""
-    catalog = Catalog(project="retention-kit", version=__version__, creation_date=_NEVER, fuzzy=False)
+    catalog = Catalog(project="retention-kit", version=retention_kit.__version__, creation_date=_NEVER, fuzzy=False)
     for found in _messages():
         entry = catalog.add(
             found.text, locations=[(found.where, 0)], auto_comments=found.comments, context=found.context
@@ -101,8 +101,9 @@ def update(language: str, *, found: Catalog | None = None) -> Catalog:
     found = found or template()
     known = catalog_of(language) if language in languages() else Catalog(locale=language)
     catalog = Catalog(
-        locale=language, project="retention-kit", version=__version__, creation_date=_NEVER, revision_date=_NEVER,
-        header_comment=f"# {language}: how retention-kit says it. `make i18n` merges what is new; see catalogs.py.",
+        locale=language, project="retention-kit", version=retention_kit.__version__,
+        creation_date=_NEVER, revision_date=_NEVER,
+        header_comment=f"# {language}: how retention-kit says it. `make i18n` merges what is new; see tools/.",
         msgid_bugs_address="none", last_translator="none", language_team="none", fuzzy=False,
     )  # fmt: skip
     for entry in found:
@@ -291,7 +292,7 @@ def _messages() -> Iterator[Found]:
     """Yield every message, file by file."""
     root = _PACKAGE.parent
     for path in sorted(_PACKAGE.rglob("*.py")):
-        if path.name not in ("catalogs.py", "languages.py"):
+        if path.name != "languages.py":
             yield from _of_python(path.read_text(encoding="utf-8"), where=path.relative_to(root).as_posix())
     for path in sorted(_PACKAGE.rglob("*.j2")):
         yield from _of_template(path, where=path.relative_to(root).as_posix())
