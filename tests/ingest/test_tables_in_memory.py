@@ -210,6 +210,12 @@ SECRET = "customer-4711"
             "  try:   tables in memory as the data themselves: {'orders': …}",
         ),
         (
+            lambda: ingest.source(orders(), customers=orders(client=SECRET), **SWEDEN),
+            UsageError,
+            "customers is to say how a table is read.\n  found: a DataFrame\n"
+            "  try:   a table itself as part of the data: {'orders': …, 'customers': …}",
+        ),
+        (
             lambda: ingest.source(orders(client=SECRET)),
             ConfigError,
             "the call declares no market, and there is no project that does.\n"
