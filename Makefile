@@ -1,6 +1,6 @@
 # Customer retention, market by market. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup reports test test-slow test-browser test-engines bench bench-reports bench-models bench-coverage lab notebooks i18n i18n-check sample lint format clean
+.PHONY: help setup reports test test-slow test-browser test-engines bench bench-reports bench-models bench-coverage lab notebooks schemas i18n i18n-check sample lint format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -64,6 +64,9 @@ lab: $(READY) ## open JupyterLab on the explorer's notebook
 
 notebooks: $(READY) ## run the notebooks on the sample and store their outputs
 	@$(BIN)/python -m retention_kit.run.stored notebooks/*.ipynb
+
+schemas: $(READY) ## write the JSON schemas of a report's data and of a table into the package
+	@$(BIN)/python -m retention_kit.present.schemas
 
 i18n: $(READY) ## find every message, merge it into each language's catalog, compile and check them
 	@$(BIN)/python -m retention_kit.present.catalogs

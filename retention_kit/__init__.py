@@ -11,9 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from retention_kit import run
     from retention_kit.errors import ConfigError, DataError, KitError, MetricError, UsageError
     from retention_kit.metrics import difference_of_shares, kaplan_meier, log_rank, metric, wilson
     from retention_kit.present.figures import house_style
+    from retention_kit.run.orchestration import report
     from retention_kit.shop import Market, Shop, open
     from retention_kit.table import Column, Role, Table
 
@@ -30,6 +32,8 @@ _HOMES = {
     "kaplan_meier": "retention_kit.metrics",
     "log_rank": "retention_kit.metrics",
     "house_style": "retention_kit.present.figures",
+    "report": "retention_kit.run.orchestration",
+    "run": "retention_kit.run",
     "KitError": "retention_kit.errors",
     "UsageError": "retention_kit.errors",
     "DataError": "retention_kit.errors",
@@ -55,6 +59,8 @@ __all__ = [
     "log_rank",
     "metric",
     "open",
+    "report",
+    "run",
     "wilson",
 ]
 
@@ -66,7 +72,8 @@ def __getattr__(name: str) -> Any:
 
         return version("retention-kit")
     if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+        home = import_module(_HOMES[name])
+        value = home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)
         globals()[name] = value
         return value
     from retention_kit.errors import near_miss

@@ -5,18 +5,19 @@ Exit code 0: all good; 1: some market failed, or the data cannot be counted; 2: 
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from retention_kit import __version__
-from retention_kit.errors import DataError, KitError, UsageError, near_miss, shown
+from retention_kit.errors import KitError, UsageError, near_miss, shown
 
 _Command = Callable[..., Any]
+_Kind = TypeVar("_Kind")
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -124,29 +125,16 @@ _markets = click.option(
 )
 
 
-def _source(*, data: str, files: Sequence[str], unknown_markets: str, max_refused: float | None) -> Any:
+def _files(given: Sequence[str]) -> dict[str, str]:
+    """Return the path or glob of each table that is given, the orders where no table is named."""
+    named = [text.split("=", 1) if "=" in text else ["orders", text] for text in given]
+    return {table: path and str(Path(path).absolute()) for table, path in named}
+
+
+def _source(*, data: str, files: Sequence[str], **how: Any) -> Any:
     from retention_kit import ingest
 
-    named = [text.split("=", 1) if "=" in text else ["orders", text] for text in files]
-    return ingest.source(
-        data,
-        files={table: path and str(Path(path).absolute()) for table, path in named},
-        unknown_markets=unknown_markets,
-        max_refused=max_refused,
-    )
-
-
-def _asked_as_of(source: Any, as_of: str | None) -> str:
-    if as_of or source.as_of:
-        from retention_kit.periods import as_of_instant
-
-        asked = as_of or source.as_of
-        as_of_instant(asked, zone=UTC)  # refused before anything is read or imported
-        return asked
-    raise UsageError(
-        f"The data '{source.name}' name no as_of, and none is given.",
-        to_try="--as-of DATE, the first day that is not observed: for data up to 9 December 2011, 2011-12-10",
-    )
+    return ingest.source(data, files=_files(files), **how)
 
 
 @main.command()
@@ -168,18 +156,21 @@ def metrics(
       retention-kit metrics --market DK
       retention-kit metrics --data online_retail --file online_retail.parquet --market GB --json
     """
-    from retention_kit import counts
+    from retention_kit import counts, ingest
+    from retention_kit.counts.reportable import left_out, with_orders
     from retention_kit.metrics import market_comparison, market_sheet
     from retention_kit.present import headlines, twin
 
     source = _source(**data)
-    _refuse_unknown_markets(source, markets)
+    source.markets.refuse_unknown(markets)
     counts.remember(source)
-    counted = counts.counted(source, as_of=_asked_as_of(source, as_of), grains=[grain, base_grain])
+    counted = counts.counted(source, as_of=ingest.observation_end(source, as_of), grains=[grain, base_grain])
+    for line in () if markets else left_out(counted):
+        click.echo(line, err=True)
     facts = {"grain": grain, "base_grain": base_grain, "min_cell": source.min_cell}
     compared = counted.kept(market_comparison, markets=list(counted.markets), **facts)["compared"]
     twins = []
-    for code in markets or _with_orders(counted):
+    for code in markets or with_orders(counted):
         here = counted.of(code)
         sheet = market_sheet(
             here.tables,
@@ -238,24 +229,7 @@ def metrics(
 @click.option("--run-memory", metavar="AMOUNT", help="For one market, such as 4GB; its share of 60 % of the machine's.")
 @click.option("--quiet", is_flag=True, help="Print nothing but what failed.")
 @click.option("--json-log", is_flag=True, help="Print one JSON object a line.")
-def report(
-    *,
-    as_of: str | None,
-    markets: tuple[str, ...],
-    notebook: Path | None,
-    parameters: tuple[tuple[str, str], ...],
-    language: str | None,
-    out: Path | None,
-    formats: str,
-    workers: int | None,
-    resume: bool,
-    shard: str,
-    time_limit: float | None,
-    run_memory: str | None,
-    quiet: bool,
-    json_log: bool,
-    **data: Any,
-) -> None:
+def report(**options: Any) -> None:
     """Run the notebook once per market, and write one page per market, one of all markets, and an index.
 
     Beside each page lies its machine-readable twin, <market>.json. A market that fails keeps its last good
@@ -271,128 +245,23 @@ def report(
       retention-kit report --resume                      only what an earlier call did not come to
       retention-kit report --shard 2/5 --out /srv/all    then, once: retention-kit index /srv/all
     """
-    from retention_kit import counts, run
-    from retention_kit.config import GROUP, GROUP_NAME, project_root
+    from retention_kit import run
 
-    root = project_root()
-    asked_formats = run.asked_formats(formats)
-    source = _source(**data)
-    asked_as_of = _asked_as_of(source, as_of)
-    of_group = None if notebook else _found(root / "notebooks" / "group_report.ipynb")
-    notebook = notebook or root / "notebooks" / "market_report.ipynb"
-    asked = run.read_notebook(notebook)
-    declared = asked.parameters
-    values = run.parsed(declared, dict(parameters))
-    _refuse_own_parameters(values)
-    grains = [values.get(name, declared[name].default) for name in ("grain", "base_grain") if name in declared]
-    _refuse_unknown_markets(source, markets)
-    progress = run.progress_for(quiet=quiet, json_log=json_log)
-    limits = _limits(time_limit, run_memory, workers=workers)
-    folder = out or (root / "reports" if source.name == "sample" else root / "reports" / source.name)
-    with run.pool_for(asked, say=progress.say) as pool:  # it imports while the data are counted
-        counts.remember(source)
-        held_out = values.get(
-            "holdout_weeks", declared["holdout_weeks"].default if "holdout_weeks" in declared else None
-        )
-        counted = counts.counted(
-            source, as_of=asked_as_of, grains=grains or ["month", "quarter"], holdout_weeks=held_out
-        )
-        _forecast(counted, held_out)
-        for finding in () if quiet else counted.findings.rows:
-            click.echo(f"  {finding.severity}: {finding.text}", err=True)
-        given = {
-            "data": str(Path(data["data"]).absolute()) if Path(data["data"]).exists() else data["data"],
-            "files": {table: str(path) for table, path in source.files.items()} if data["files"] else {},
-            "as_of": asked_as_of,
-            "unknown_markets": data["unknown_markets"],
-        }
-        common = {name: value for name, value in given.items() if name in declared} | values
-        names = {code: market.name for code, market in source.markets.items()} | {GROUP: GROUP_NAME}
-        group = _group(counted) if of_group else ()
-        codes = markets or (*_with_orders(counted), *group)
-        spoken = {code: _spoken(None if code == GROUP else source.markets[code], language) for code in codes}
-        runs = [
-            one
-            for code in codes
-            for one in run.in_languages(code, names[code], _earlier(code, folder, declared) | common, spoken[code])
-        ]
-        for unknown in () if quiet else _without_catalog(one.language for one in runs):
-            click.echo(f"  note: there is no catalog of '{unknown}'; its reports are in English", err=True)
-        runs = run.shard(runs, shard) if shard else runs
-        fingerprint = counts.fingerprint(source)
-        results = []
-        for of_runs, of_notebook in _by_notebook(runs, notebook, of_group):
-            results += _reported(
-                of_notebook,
-                of_runs,
-                resume=resume,
-                out=folder,
-                workers=workers,
-                progress=progress,
-                limits=limits,
-                pool=pool,
-                data_fingerprint=fingerprint,
-                shard=shard,
-            )
-        run.export(folder, _markets_of_files(runs, results), formats=asked_formats)
-        if results and not shard:
-            run.join(folder, results)
-    if not quiet and not json_log:
-        click.echo(f"{folder if shard else folder / 'index.html'}")
+    asked = options | {
+        "files": _files(options["files"]),
+        "parameters": dict(options["parameters"]),
+        "limits": _limits(options["time_limit"], options["run_memory"], workers=options["workers"]),
+        "progress": run.progress_for(quiet=options["quiet"], json_log=options["json_log"]),
+    }
+    results = run.report(
+        scope=_of(run.Scope, asked), destination=_of(run.Destination, asked), execution=_of(run.Execution, asked)
+    )
     sys.exit(run.exit_code(results))
 
 
-def _forecast(counted: Any, holdout_weeks: int | None) -> None:
-    """Fit the models of all markets, for a notebook that tells of a hold-out, before its reports ask for them."""
-    if holdout_weeks is not None:
-        from retention_kit.models import kept_forecasts
-
-        facts = {"markets": counted.of_group(), "as_of": counted.as_of, "min_cell": counted.source.min_cell}
-        counted.kept(kept_forecasts, holdout_weeks=holdout_weeks, **facts)
-
-
-def _markets_of_files(runs: Sequence[Any], results: Sequence[Any]) -> list[str]:
-    """Return the markets whose reports are of this call, made now or found made: not those that failed."""
-    failed = {result.market for result in results if result.status != "fresh"}
-    return [run.market for run in runs if run.market not in failed]
-
-
-def _earlier(code: str, folder: Path, declared: Any) -> dict[str, str]:
-    """Return where the twin of a market's last report would be, for a notebook that asks for it."""
-    return {"earlier": str((folder / f"{code}.json").absolute())} if "earlier" in declared else {}
-
-
-def _found(path: Path) -> Path | None:
-    """Return a file's path, where there is one."""
-    return path if path.is_file() else None
-
-
-def _group(counted: Any) -> tuple[str, ...]:
-    """Return the group, where it is more than one market."""
-    from retention_kit.config import GROUP
-
-    return (GROUP,) if len(counted.markets) > 1 else ()
-
-
-def _by_notebook(runs: Sequence[Any], notebook: Path, of_group: Path | None) -> list[tuple[list[Any], Path]]:
-    """Return the runs by the notebook that makes them: the group's own where none was asked for."""
-    from retention_kit.config import GROUP
-
-    group = [run for run in runs if of_group is not None and run.market == GROUP]
-    markets = [run for run in runs if run not in group]
-    parts = [(markets, notebook), (group, of_group)]
-    return [(part, path) for part, path in parts if part and path is not None]
-
-
-def _reported(notebook: Path, runs: list[Any], *, resume: bool, **how: Any) -> list[Any]:
-    """Run a notebook for its markets, without those whose reports are there where that is asked for."""
-    from retention_kit import run
-
-    if resume:
-        n, known = len(runs), {name: how[name] for name in ("out", "data_fingerprint")}
-        runs = run.unfinished(notebook, runs, **known)
-        how["progress"].say(f"{n - len(runs)} of {n} reports are there, made of the same; --force makes them again.")
-    return run.run_reports(notebook, runs, **how) if runs else []
+def _of(kind: type[_Kind], options: Mapping[str, Any]) -> _Kind:
+    """Return what a call takes together, of the options by the names of its fields."""
+    return kind(**{field.name: options[field.name] for field in fields(kind) if field.name in options})
 
 
 def _limits(seconds: float | None, memory: str | None, *, workers: int | None) -> Any:
@@ -471,67 +340,6 @@ def schedule(*, kind: str) -> None:
     click.echo(example(kind), nl=False)
 
 
-def _with_orders(counted: Any) -> tuple[str, ...]:
-    """Return the markets that can be reported; say of the others that have orders why none of them counts.
-
-    Raises
-    ------
-    DataError : there is no kept order in any market.
-    """
-    left_out = counted.tables["left_out_counts"]
-    for code, rows in left_out[~left_out["market"].isin(counted.markets)].groupby("market"):
-        why = ", ".join(f"{row.n_orders:,} {row.reason}" for row in rows.itertuples())
-        click.echo(f"{code}: no order counts: {why}", err=True)
-    if not counted.markets:
-        raise DataError(
-            f"No order counts before {counted.as_of}.",
-            found=", ".join(f"{n:,} orders {why}" for why, n in left_out.groupby("reason")["n_orders"].sum().items()),
-            to_try="`retention-kit check` on the same data, or a later --as-of",
-        )
-    return counted.markets
-
-
-def _refuse_unknown_markets(source: Any, codes: Sequence[str]) -> None:
-    """End the call on an unknown market, before anything is counted or shown."""
-    from retention_kit.config import GROUP
-
-    for code in codes:
-        if code != GROUP:
-            source.markets[code]
-
-
-def _spoken(market: Any, asked: str | None) -> list[str]:
-    """Return the languages of a market's report: the one asked for, else its first, and its others with a catalog."""
-    from retention_kit.present.languages import language_of
-
-    if asked or market is None:  # the group has no language of its own
-        return [asked or "en"]
-    return [market.languages[0], *(code for code in market.languages[1:] if language_of(code).is_known)]
-
-
-def _without_catalog(languages: Iterable[str]) -> list[str]:
-    """Return the languages that reports are asked for in and that are not spoken, each once."""
-    from retention_kit.present.languages import language_of
-
-    return [language for language in dict.fromkeys(languages) if not language_of(language).is_known]
-
-
-def _refuse_own_parameters(values: dict[str, Any]) -> None:
-    options = {
-        "market": "--market",
-        "data": "--data",
-        "files": "--file",
-        "as_of": "--as-of",
-        "unknown_markets": "--unknown-markets",
-        "language": "--language",
-    }
-    for name in values:
-        if name in options:
-            raise UsageError(
-                f"The parameter '{name}' is set by an option.", to_try=f"{options[name]} instead of -p {name}"
-            )
-
-
 @main.command()
 @_data_options
 @_as_of
@@ -548,12 +356,13 @@ def count(*, as_of: str | None, grains: tuple[str, ...], **data: Any) -> None:
       retention-kit count
       retention-kit count --data mycompany --as-of 2026-01-01 --grain week --grain quarter
     """
-    from retention_kit import counts
+    from retention_kit import counts, ingest
 
     source = _source(**data)
-    counted = counts.counted(source, as_of=_asked_as_of(source, as_of), grains=grains or ["month", "quarter"])
-    for name, table in counted.tables.items():
-        click.echo(f"{name:18} {len(table):>9,} rows")
+    counted = counts.counted(source, as_of=ingest.observation_end(source, as_of), grains=grains or ["month", "quarter"])
+    counted.prepare()
+    for name in counts.COUNTS_TABLES:
+        click.echo(f"{name:18} {len(counted.tables[name]):>9,} rows")
 
 
 @main.command()

@@ -144,6 +144,17 @@ class Markets(Mapping[str, Market]):
     def __contains__(self, code: object) -> bool:
         return code in self._markets
 
+    def refuse_unknown(self, codes: Iterable[str]) -> None:
+        """Refuse a code that is neither a declared market's nor the group's, before anything is counted or shown.
+
+        Raises
+        ------
+        UsageError : with the near miss.
+        """
+        for code in codes:
+            if code not in self and code != GROUP:
+                raise unknown_market(code, self)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._markets)
 

@@ -6,7 +6,6 @@ the same data. Rows of customers stay in the engine.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +18,7 @@ from retention_kit.errors import MetricError, UsageError, near_miss, unknown_nam
 from retention_kit.ingest import Source
 from retention_kit.messages import N_
 from retention_kit.metrics import METRICS, Metric
-from retention_kit.periods import GRAINS, as_of_instant
+from retention_kit.periods import GRAINS
 from retention_kit.table import Column, Role, Table, as_raw, interval
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ _COHORT_METRICS = {
     "revenue": ("cohort_revenue_retention", "pooled_revenue_retention"),
 }
 _RULES = ("window", "period", "contract")
+_AS_OF_TO_TRY = 'as_of="2026-01-01", the first day that is not observed'
 
 
 def open(
@@ -70,7 +70,7 @@ def open(
     source = ingest.source(
         data, files=files, market=market, currency=currency, time_zone=time_zone, markets=markets, **declared
     )
-    return Shop(source, _day(as_of if as_of is not None else source.as_of, source=source))
+    return Shop(source, ingest.observation_end(source, as_of, to_try=_AS_OF_TO_TRY), counts.Session(source))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,8 @@ class Shop:
 
     source: Source = field(repr=False)
     as_of: str
-    _kept: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+    _session: counts.Session = field(repr=False)
+    _kept: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return f"Shop '{self.source.name}', observed before {self.as_of}"
@@ -128,7 +129,7 @@ class Shop:
 
     def at(self, as_of: Any) -> Self:
         """Return the shop as of another day."""
-        return replace(self, as_of=_day(as_of, source=self.source), _kept={})
+        return replace(self, as_of=ingest.observation_end(self.source, as_of, to_try=_AS_OF_TO_TRY), _kept={})
 
     def window(self, days: int) -> Self:
         """Return the shop with another activity window, in days, in every market."""
@@ -173,7 +174,9 @@ class Shop:
         if asked not in self._kept:
             wider = next((kept for kept in self._kept if set(asked) <= set(kept)), None)
             self._kept[asked] = (
-                self._kept[wider] if wider else counts.counted(self.source, as_of=self.as_of, grains=asked)
+                self._kept[wider]
+                if wider
+                else counts.counted(self.source, as_of=self.as_of, grains=asked, session=self._session)
             )
         return self._kept[asked]
 
@@ -521,21 +524,3 @@ def _known(name: str, known: Iterable[str], what: str) -> str:
     if name not in names:
         raise unknown_name(what, str(name), names)
     return name
-
-
-def _day(as_of: Any, *, source: Source) -> str:
-    """Return a day, date or instant as its text.
-
-    Raises
-    ------
-    UsageError : none is given, and the profile names none; or it is neither.
-    """
-    if as_of is None or as_of == "":
-        raise UsageError(
-            f"The data '{source.name}' name no as_of, and none is given.",
-            to_try='as_of="2026-01-01", the first day that is not observed',
-        )
-    text = as_of if isinstance(as_of, str) else as_of.isoformat()
-    text = text.removesuffix("T00:00:00")
-    as_of_instant(text, zone=UTC)
-    return text

@@ -2,7 +2,6 @@
 
 from retention_kit.counts.counting import (
     COUNTS_TABLES,
-    FILES,
     FURTHER_TABLES,
     GUIDE_TABLES,
     PURCHASE_TABLES,
@@ -12,10 +11,11 @@ from retention_kit.counts.counting import (
     counted,
     counts_in,
     engine,
-    sql,
 )
 from retention_kit.counts.database import fingerprint, load_in, remember
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
+from retention_kit.counts.files import FILES, sql
+from retention_kit.counts.session import Asked, Session
 
 __all__ = [
     "COUNTS_TABLES",
@@ -23,10 +23,12 @@ __all__ = [
     "FURTHER_TABLES",
     "GUIDE_TABLES",
     "PURCHASE_TABLES",
+    "Asked",
     "Counted",
     "DuckDB",
     "Engine",
     "MarketCounts",
+    "Session",
     "count",
     "counted",
     "counts_in",

@@ -1,6 +1,8 @@
 -- acquisition_counts: what the customers of each market cost to win, where the data say.
 -- In:  customers (from ingest), markets.
 -- Out: one row per market: n_customers acquired before as_of; n_with_cost; cost_minor, minor units of the market's currency.
+-- Keys: market
+-- Sums: n_customers, n_with_cost, cost_minor
 SELECT
     c.market,
     COUNT(*) AS n_customers,

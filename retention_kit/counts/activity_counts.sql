@@ -6,6 +6,9 @@
 --      each counted by itself, so that E = R + N + X and S = R + L can be checked;
 --      complete: 1 when the period is over at as_of; left_truncated: 1 when S reaches back before history starts. By rule 'contract' N are
 --      those whose first subscription ever began in the period; where any market has subscriptions, all have its rows, since history starts.
+-- Keys: market, grain, rule, period
+-- Sums: n_start, n_end, n_new, n_retained, n_reactivated, n_lapsed
+-- Flags: complete min, left_truncated max
 WITH rules AS (
     SELECT 'window' AS rule
     UNION ALL

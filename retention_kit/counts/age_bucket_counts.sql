@@ -3,6 +3,8 @@
 -- In:  customer_periods, customer_totals, customer_buckets, period_days, markets, periods.
 -- Out: one row per market, grain, age and bucket: n, customers of the cohorts whose period at this age is over, without those
 --      that are left-truncated; in minor units of net revenue: start_minor, of them at age 0; revenue_minor, at the age.
+-- Keys: market, grain, age, bucket
+-- Sums: n, start_minor, revenue_minor
 WITH cohorts AS (
     SELECT t.market, d.grain, d.period AS cohort, t.customer, k.bucket
     FROM customer_totals AS t

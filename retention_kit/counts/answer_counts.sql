@@ -3,6 +3,8 @@
 -- Out: one row per market of the customer, question, language of the answer ('unknown' where the data do not say), horizon_days and
 --      score, rounded to a whole number: n_customers, whose last answer before as_of it is; n_observed: whose last answer of at least
 --      horizon_days before as_of it is; n_returned: of those, with a kept order after it and at the most horizon_days later.
+-- Keys: market, language, horizon_days, question, score
+-- Sums: n_customers, n_observed, n_returned
 WITH answers AS (
     SELECT
         h.market, s.question, s.customer_id, COALESCE(s.language, 'unknown') AS language, s.answered_us,

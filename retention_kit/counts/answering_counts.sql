@@ -2,6 +2,8 @@
 -- In:  surveys (from ingest), customer_homes, customer_keys, ledger, markets.
 -- Out: one row per market and answered (1 or 0: had answered any question by 90 days before as_of): n_customers, with a kept order
 --      181 to 90 days before as_of; n_returned: of those, with a kept order in the 90 days since.
+-- Keys: market, answered
+-- Sums: n_customers, n_returned
 WITH entries AS (
     SELECT
         l.market, l.customer,

@@ -2,6 +2,8 @@
 -- Buckets of customers, drawn again at random, say how sure a mean of money or orders is: customers stay whole.
 -- In:  customer_totals, customer_buckets.
 -- Out: one row per market, grain ('history', 'last_year') and bucket: n_customers, n_orders, revenue_minor, net.
+-- Keys: market, grain, bucket
+-- Sums: n_customers, n_orders, revenue_minor
 SELECT
     t.market, 'history' AS grain, b.bucket,
     SUM(CASE WHEN t.n_orders > 0 THEN 1 ELSE 0 END) AS n_customers, SUM(t.n_orders) AS n_orders, SUM(t.gross_minor) - SUM(t.refunded_minor) AS revenue_minor

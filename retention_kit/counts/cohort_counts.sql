@@ -4,6 +4,9 @@
 --      complete: 1 when the cell's period is over at as_of; left_truncated: 1 when the cohort may hold older customers,
 --      because history starts with it; n_active: customers; n_first_return: of them, those active
 --      for the first time since their cohort's period; n_orders: kept orders; revenue_minor: net, minor units.
+-- Keys: market, grain, cohort, age
+-- Sums: n_active, n_first_return, n_orders, revenue_minor
+-- Flags: complete min, left_truncated max
 WITH cohorts AS (
     SELECT
         p.market, p.grain, p.cohort,

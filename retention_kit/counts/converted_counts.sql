@@ -3,6 +3,8 @@
 -- In:  ledger, period_days, group_conversions, constant_conversions.
 -- Out: one row per market, grain and period: n_orders, kept orders; n_without_rate: entries on a day without a rate, whose money is
 --      in no sum; order_date_minor, constant_minor: net, minor units of the group's currency, rounded entry by entry.
+-- Keys: market, grain, period
+-- Sums: n_orders, n_without_rate, order_date_minor, constant_minor
 WITH priced AS (
     SELECT
         l.market, l.day,

@@ -4,6 +4,8 @@
 --      that many days before as_of (the last day of so short a follow-up is as_of's own) and who had not come back by
 --      landmark_days, the day on which the value is known; n_returned: of those, with a second order day at the most
 --      horizon_days after the first.
+-- Keys: market, cut, landmark_days, value, horizon_days
+-- Sums: n_observed, n_returned
 WITH valued AS (
     SELECT
         f.market, k.cut, k.landmark_days, h.horizon_days,

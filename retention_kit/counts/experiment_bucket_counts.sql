@@ -4,6 +4,8 @@
 --      least horizon_days before as_of: n_customers; n_orders, kept ones, and revenue_minor, net, after the assignment and at the
 --      most horizon_days later; before_minor: the same revenue of the 365 days before the assignment. Money is that spent
 --      in the customer's own market, minor units.
+-- Keys: market, horizon_days, bucket, experiment, arm
+-- Sums: n_customers, n_orders, revenue_minor, before_minor
 WITH observed AS (
     SELECT a.experiment, a.market, a.arm, a.customer_id, a.assigned_us, h.horizon_days
     FROM assigned_customers AS a

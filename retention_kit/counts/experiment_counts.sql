@@ -4,6 +4,8 @@
 --      only: n_assigned before as_of; n_observed: of those, assigned at least horizon_days before as_of; n_returned: of those,
 --      with a kept order after the assignment and at the most horizon_days later. n_in_two_arms: customers who were put in
 --      another arm too, and are in none of the other numbers.
+-- Keys: market, horizon_days, experiment, arm
+-- Sums: n_assigned, n_observed, n_returned, n_in_two_arms
 WITH assigned AS (
     SELECT
         a.experiment, a.market, a.arm, a.customer_id, a.assigned_us, a.n_arms, h.horizon_days,

@@ -2,6 +2,8 @@
 -- In:  order_days, customer_totals, markets.
 -- Out: one row per market, nth and gap_days: nth: 1 from the first order day to the second, …, 5 for the fifth and all later;
 --      n_closed: gaps that ended with an order after gap_days; n_open: customers whose last order day lies gap_days before as_of.
+-- Keys: market, nth, gap_days
+-- Sums: n_closed, n_open
 WITH gaps AS (
     SELECT
         market, CASE WHEN nth_day > 5 THEN 5 ELSE nth_day - 1 END AS nth, day - day_before AS gap_days,

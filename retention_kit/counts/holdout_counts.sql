@@ -6,6 +6,9 @@
 --      before it n_before: their repeat order days, n_active_before: how many of them ordered, first orders too, before_minor: what
 --      for, net, before_repeat_minor: of it, on days after their first; of the holdout_days after it n_later: their order days,
 --      n_active: how many of them ordered, later_minor: what for, net; minor units.
+-- Keys: market, unit_days, frequency, recency, age
+-- Sums: n_customers, repeat_minor, n_before, n_active_before, before_minor, before_repeat_minor, n_later, n_active,
+--       later_minor
 WITH days AS (
     SELECT
         o.market, o.customer, o.day, o.nth_day, o.day_before, o.new_day, o.gross_minor - o.refunded_minor AS revenue_minor,

@@ -1,6 +1,8 @@
 -- left_out_counts: the orders that are in the data and count as nothing, by reason.
 -- In:  orders (from ingest), markets_asked, policy.
 -- Out: one row per market and reason: n_orders.
+-- Keys: market, reason
+-- Sums: n_orders
 SELECT market, reason, COUNT(*) AS n_orders
 FROM (
     SELECT

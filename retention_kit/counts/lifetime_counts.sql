@@ -3,6 +3,8 @@
 -- Out: one row per market, kind and duration_days: n_ended, n_running, which add up (a number at risk would not).
 --      kind 'orders': customers, from the first order to the end of the activity window after the last one, or running at as_of;
 --      kind 'contract': subscriptions, from start to end, or running at as_of.
+-- Keys: market, kind, duration_days
+-- Sums: n_ended, n_running
 WITH lives AS (
     SELECT
         t.market, 'orders' AS kind,

@@ -2,6 +2,8 @@
 -- In:  ledger.
 -- Out: one row per market, where the first kept order was, and to_market, where the last one was: n_customers. Who went back to
 --      where he began has both the same.
+-- Keys: market, to_market
+-- Sums: n_customers
 WITH stays AS (
     SELECT market, customer, MIN(us) AS first_us, MAX(us) AS last_us
     FROM ledger

@@ -4,6 +4,10 @@
 --      n_customers: with at least one kept order; n_repeat_customers: with two or more; n_repeat_customers_by_days: on two or more days;
 --      n_orders; n_order_days: summed over customers; gross_minor, refunded_minor, and revenue_minor, their difference;
 --      complete: 1 when the period is over at as_of; first_day, next_day: the period is [first_day, next_day), days since 1970-01-01.
+-- Keys: market, grain, period
+-- Sums: n_customers, n_repeat_customers, n_repeat_customers_by_days, n_orders, n_order_days, gross_minor,
+--       refunded_minor, revenue_minor
+-- Flags: complete min, first_day min, next_day max
 WITH summed AS (
     SELECT
         market, grain, period,

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from retention_kit.config import project_root
-from retention_kit.counts import prelude, store
-from retention_kit.counts.counting import PURCHASE_TABLES, sql
-from retention_kit.counts.counting import engine as opened
+from retention_kit.counts import prelude
+from retention_kit.counts.counting import PURCHASE_TABLES, Counted, counted
 from retention_kit.counts.engines import Engine
+from retention_kit.counts.files import sql
 from retention_kit.errors import DataError
-from retention_kit.ingest import Findings, Source
+from retention_kit.ingest import Source
 
 MILLION = 1_000_000
 """Predictions go into the engine as integers, in millionths."""
@@ -33,11 +32,17 @@ class Purchases:
 
     as_of: str
     holdout_weeks: int
-    tables: Mapping[str, pd.DataFrame]
+    counted: Counted
 
-    def of(self, market: str) -> dict[str, pd.DataFrame]:
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Return the tables of all markets."""
+        return {name: self.counted.tables[name] for name in PURCHASE_TABLES}
+
+    def of(self, market: str) -> Mapping[str, pd.DataFrame]:
         """Return the tables of one market."""
-        return store.rows_of(self.tables, market)
+        tables = self.counted.of(market).tables
+        return {name: tables[name] for name in PURCHASE_TABLES}
 
 
 def purchase_counts(source: Source, *, as_of: str, holdout_weeks: int) -> Purchases:
@@ -53,18 +58,10 @@ def purchase_counts(source: Source, *, as_of: str, holdout_weeks: int) -> Purcha
     ------
     UsageError : a hold-out of less than a week.
     """
-    prelude.refuse_hold_out(holdout_weeks)
-    asked = f"{as_of}, {holdout_weeks} weeks held out"
-    folder = project_root() / "reports" / ".counts" / store.key(source, as_of=asked, grains=["quarter"])
-    kept = store.read(folder, PURCHASE_TABLES)
-    if kept is not None:
-        return Purchases(as_of, holdout_weeks, kept[0])
-    with opened(source, as_of=as_of, grains=["quarter"]) as engine:
-        prelude.hold_out(engine, holdout_weeks)
-        prelude.load_bins(engine)
-        tables = {name: engine.collect(sql(name)) for name in PURCHASE_TABLES}
-    store.write(folder, tables, Findings())
-    return Purchases(as_of, holdout_weeks, tables)
+    found = counted(source, as_of=as_of, grains=["quarter"], holdout_weeks=holdout_weeks)
+    found.prepare(PURCHASE_TABLES)
+    found.close()
+    return Purchases(as_of, holdout_weeks, found)
 
 
 def worth_counts(engine: Engine, predictions: pd.DataFrame) -> pd.DataFrame:

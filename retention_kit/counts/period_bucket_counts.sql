@@ -2,6 +2,8 @@
 -- Buckets of customers, drawn again at random, say how sure a change of revenue is, and what moved it: customers stay whole.
 -- In:  customer_periods, customer_buckets, last_periods.
 -- Out: one row per market, grain, period and bucket: n_customers, with a kept order in the period; n_orders; revenue_minor, net.
+-- Keys: market, grain, period, bucket
+-- Sums: n_customers, n_orders, revenue_minor
 SELECT
     c.market, c.grain, c.period, k.bucket,
     SUM(CASE WHEN c.n_orders > 0 THEN 1 ELSE 0 END) AS n_customers,

@@ -7,6 +7,8 @@
 --      renewed so often and not ended; n_leaving, renewed so often and ended since, before the next renewal is known of; ahead:
 --      renewals of these that came due in the hold-out after; n_kept: of n_running, who renewed all of those. In the look of now
 --      nothing is ahead, and n_kept is n_running.
+-- Keys: market, period, holdouts_ago, renewals, ahead
+-- Sums: n_ended, n_running, n_leaving, n_kept
 WITH lives AS (
     SELECT
         s.market, COALESCE(l.period, 'other') AS period, k.holdouts_ago, s.started_us, s.ended_us, l.length_us,

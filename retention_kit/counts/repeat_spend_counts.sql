@@ -5,6 +5,8 @@
 --      spend_bin: the least mean value of the bin, in minor units, two digits long, 0 where revenue is 0 or below, as in spend_counts;
 --      n_customers; revenue_minor, minor units, summed over them and these days: of the orders themselves, less refunds where a
 --      refund lowers the order it belongs to, those known by now.
+-- Keys: market, holdouts_ago, n_days, spend_bin
+-- Sums: n_customers, revenue_minor
 WITH totals AS (
     SELECT
         o.market, k.holdouts_ago, o.customer, CASE WHEN o.nth_day > 1 THEN 1 ELSE 0 END AS is_later,

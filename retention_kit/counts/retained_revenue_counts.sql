@@ -5,6 +5,8 @@
 -- Out: one row per market, grain, period and bucket: n_start, customers with a kept order in the period before; n_retained, of
 --      them, with one in the period too; and in minor units of net revenue: then_minor, of n_start in the period before; now_minor,
 --      of the retained in the period; least_minor, the lesser of both, customer by customer, summed.
+-- Keys: market, grain, period, bucket
+-- Sums: n_start, n_retained, then_minor, now_minor, least_minor
 WITH pairs AS (
     SELECT
         a.market, a.grain, l.period, a.customer, a.gross_minor - a.refunded_minor AS then_minor,

@@ -5,6 +5,8 @@
 --      first day of the customer's stretch before it (-1: none), and observed_day, the first day of the stretch that as_of
 --      falls in, so that the days before it are over: n_customers. Everybody has one row with from_day 0; who ordered on the
 --      days a to b has one row with from_day in a to b and before_day < a.
+-- Keys: market, from_day, to_day, before_day, observed_day
+-- Sums: n_customers
 WITH firsts AS (
     SELECT market, customer, MIN(local_us) AS first_us
     FROM ledger

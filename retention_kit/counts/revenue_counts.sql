@@ -6,6 +6,10 @@
 --      reactivated_minor, new_minor: revenue of those who came back, and of the new; closing_minor: revenue of E;
 --      other_minor: net revenue, mostly refunds, of customers without a kept order in the period;
 --      opening + expansion − contraction − lapsed + reactivated + new = closing; complete: 1 when the period is over at as_of.
+-- Keys: market, grain, period
+-- Sums: opening_minor, expansion_minor, contraction_minor, lapsed_minor, reactivated_minor, new_minor, closing_minor,
+--       other_minor
+-- Flags: complete min
 WITH moved AS (
     SELECT
         market, grain, period,

@@ -3,6 +3,8 @@
 -- Out: one row per market, unit_days, frequency, recency and age: frequency: order days after the first; recency: whole units of
 --      unit_days days from the first to the last order day; age: from the first order day to as_of; n_customers; n_orders;
 --      revenue_minor, net, minor units.
+-- Keys: market, unit_days, frequency, recency, age
+-- Sums: n_customers, n_orders, revenue_minor
 WITH patterns AS (
     SELECT
         t.market, p.unit_days, t.n_order_days - 1 AS frequency,

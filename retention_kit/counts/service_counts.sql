@@ -3,6 +3,8 @@
 -- Out: one row per market (of the order; of the customer who asked), kind ('delivery', from the order to the parcel; 'response', from
 --      a question or complaint to the first answer) and hours, whole ones, 1000 and more being 1000: n, parcels delivered or questions
 --      answered before as_of; n_promised: of those, with a promise: a parcel's own, an answer's 24 hours; n_kept: of those, in time.
+-- Keys: market, kind, hours
+-- Sums: n, n_promised, n_kept
 WITH waits AS (
     SELECT
         o.market, 'delivery' AS kind, o.delivered_us - o.ordered_us AS waited_us,

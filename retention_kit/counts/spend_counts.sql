@@ -3,6 +3,8 @@
 -- Out: one row per market, n_days (order days of a customer, the first one too) and spend_bin: the least mean value of the bin, in
 --      minor units, two digits long (3,500 for 35.00 to 35.99); 0 for customers whose net revenue is 0 or below; n_customers;
 --      revenue_minor, net, minor units, summed over them and their days.
+-- Keys: market, n_days, spend_bin
+-- Sums: n_customers, revenue_minor
 WITH means AS (
     SELECT
         market, n_order_days AS n_days, gross_minor - refunded_minor AS revenue_minor,

@@ -1,7 +1,8 @@
 """The counts store: what was counted once is read, not counted again.
 
-One folder for each combination of data, profile, `as_of`, grains and counting files, named by their hash,
-written whole or not at all. In it lies what was made of these counts, by the code that made it and what it was told.
+One file for each table of each combination of data, profile, `as_of`, windows, grains and counting file, named by their
+hash, written whole or not at all; beside them what was made of such counts, by the code that made it and what it was
+told. Another grain, window or segment has files of its own, and leaves those of other tables as they are.
 
 Orders that are added are counted together with all others, not by themselves: they come with a later `as_of`, which
 moves the open gaps, ages and activity of everybody; and where `as_of` stays, the history of those they touch has to be
@@ -13,11 +14,10 @@ import inspect
 import io
 import json
 import os
-import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,131 +28,201 @@ import pyarrow as pa
 
 from retention_kit import __version__
 from retention_kit.counts.database import fingerprint
+from retention_kit.counts.files import FILES, header, reads, text
+from retention_kit.counts.session import Asked, Session
 from retention_kit.ingest import Findings, Source
 
-MOST_KEPT = 50
-"""Counts that are kept: of so many data, `as_of` and grains."""
+MOST_KEPT = 2500
+"""Files that are kept: tables of some fifty combinations of data, `as_of` and grains."""
+_ENDING = ".arrow"
 
 
-def key(source: Source, *, as_of: str, grains: Sequence[str]) -> str:
-    """Return the name of the folder that holds these counts, or would."""
-    parts = [__version__, fingerprint(source), as_of, *sorted(set(grains)), _code()]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+def key(source: Source, asked: Asked, name: str, part: str = "") -> str:
+    """Return the name of the file that holds a table of these counts, or would.
 
-
-def key_of(made: Callable[..., Any], facts: Mapping[str, Any]) -> str:
-    """Return the name of the folder that holds what a function made of counts, told these facts, or would."""
-    code = _code(("retention_kit.metrics", "retention_kit.models"))
-    parts = [made.__module__, made.__qualname__, inspect.getsource(made), repr(sorted(facts.items())), code]
+    It changes with what the table depends on: its grains where it has a grain, a hold-out where it reads one, its SQL.
+    """
+    has_grain = not name or "grain" in header(name).keys
+    held_out = not name or _reads_of(name) & {"holdout", "looks"}
+    windows = [(code, market.activity_window_days) for code, market in asked.markets.items()]
+    parts = [
+        __version__,
+        fingerprint(source),
+        asked.as_of,
+        repr(sorted(asked.grains) if has_grain else []),
+        repr(windows),
+        str(asked.holdout_weeks if held_out else None),
+        name,
+        part,
+        *(text(file) for file in sorted((_reads_of(name) | {name, "ledger", "refunds"}) & set(FILES)) if name),
+        _code(),
+    ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 @cache
-def _code(rooms: tuple[str, ...] = ("retention_kit.ingest", "retention_kit.counts")) -> str:
+def _reads_of(name: str) -> frozenset[str]:
+    """Return all that a counting file reads, itself or through what it shares."""
+    found, waiting = set[str](), [name] if name else []
+    while waiting:
+        read = reads(text(waiting.pop())) - found
+        found |= read
+        waiting += [other for other in read if other in FILES]
+    return frozenset(found)
+
+
+def key_of(made: Callable[..., Any], facts: Mapping[str, Any], *, of: str) -> str:
+    """Return the name of the file that holds what a function made of counts, told these facts, or would."""
+    code = _code(("retention_kit.metrics", "retention_kit.models"), (".py",))
+    parts = [made.__module__, made.__qualname__, inspect.getsource(made), repr(sorted(facts.items())), code, of]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def _code(
+    rooms: tuple[str, ...] = ("retention_kit.ingest", "retention_kit.counts"), endings: tuple[str, ...] = (".py",)
+) -> str:
     """Return a hash of the code of rooms, of those that read and count where none is named."""
-    texts = [file for room in rooms for file in files(room).iterdir() if file.name.endswith((".py", ".sql"))]
+    texts = [file for room in rooms for file in files(room).iterdir() if file.name.endswith(endings)]
     hashed = hashlib.sha256()
     for file in sorted(texts, key=lambda file: file.name):
         hashed.update(file.read_bytes())
     return hashed.hexdigest()
 
 
-class KeptTables(Mapping[str, pd.DataFrame]):
-    """Tables by name, read when they are first asked for; those of one market without the rows of all others."""
+class KeptTable:
+    """A table as it is kept: its rows market after market, so that those of one can be read without the others."""
 
-    def __init__(self, kept: bytes, places: Mapping[str, list[list[Any]]], market: str | None = None) -> None:
-        """Take the bytes of a file of tables, where in it the rows of each market lie, and whose rows to read."""
-        self._kept = pa.py_buffer(kept)
-        self._places = places
-        self._market = market
-        self._read: dict[str, pd.DataFrame] = {}
+    def __init__(self, content: bytes, places: list[list[Any]]) -> None:
+        """Take the bytes of a table, and where in them the rows of each market lie."""
+        self._content, self._places = pa.py_buffer(content), places
 
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        """Return a table."""
-        if name not in self._read:
-            self._read[name] = self._all(name) if self._market is None else self._mine(name)
-        return self._read[name]
+    @classmethod
+    def of_rows(cls, table: pd.DataFrame) -> "KeptTable":
+        """Return a table as it would be kept."""
+        content = io.BytesIO()
+        places = [_written(content, market, rows) for market, rows in _by_market(table)]
+        return cls(content.getvalue(), places)
 
-    def __iter__(self) -> Iterator[str]:
-        """Return the names of the tables."""
-        return iter(self._places)
+    @cached_property
+    def whole(self) -> pd.DataFrame:
+        """Return all rows."""
+        return _frame(pa.concat_tables(self._rows(place) for place in self._places))
 
-    def __len__(self) -> int:
-        """Return how many tables there are."""
-        return len(self._places)
-
-    def of(self, market: str) -> "KeptTables":
-        """Return the tables with the rows of a market."""
-        return KeptTables(self._kept, self._places, market)
-
-    def _all(self, name: str) -> pd.DataFrame:
-        return _frame(pa.concat_tables(self._rows(place) for place in self._places[name]))
-
-    def _mine(self, name: str) -> pd.DataFrame:
-        places = self._places[name]
-        mine = [place for place in places if place[0] == self._market]
+    def of(self, market: str) -> pd.DataFrame:
+        """Return the rows of one market."""
+        mine = [place for place in self._places if place[0] == market]
         if mine:
             return _frame(self._rows(mine[0]))
-        # rows of markets that do not lie together, or rows of others only
-        table = self._all(name) if places[0][0] is None else _frame(self._rows(places[0]).slice(0, 0))
-        return table[table["market"] == self._market].reset_index(drop=True)
+        if self._places[0][0] is not None:  # rows of others only
+            return _frame(self._rows(self._places[0]).slice(0, 0))
+        return self.whole[self.whole["market"] == market].reset_index(drop=True)
+
+    def to_bytes(self) -> bytes:
+        """Return the table as a file: what it holds, in JSON, on its first line, then the rows."""
+        content = self._content.to_pybytes()
+        told = {"crc32": zlib.crc32(content), "places": self._places}
+        return json.dumps(told).encode() + b"\n" + content
+
+    @classmethod
+    def of_bytes(cls, kept: bytes) -> "KeptTable | None":
+        """Return the table of a file; None where the file is damaged."""
+        try:
+            line, content = kept.split(b"\n", 1)
+            told = json.loads(line)
+            return cls(content, told["places"]) if zlib.crc32(content) == told["crc32"] else None
+        except (ValueError, TypeError, KeyError):
+            return None
 
     def _rows(self, place: list[Any]) -> pa.Table:
         _, start, length = place
-        return pa.ipc.open_stream(self._kept.slice(start, length)).read_all()
+        return pa.ipc.open_stream(self._content.slice(start, length)).read_all()
 
 
-def rows_of(tables: Mapping[str, pd.DataFrame], market: str) -> Mapping[str, pd.DataFrame]:
-    """Return the rows of a market in each of some tables."""
-    if isinstance(tables, KeptTables):
-        return tables.of(market)
-    return {name: table[table["market"] == market].reset_index(drop=True) for name, table in tables.items()}
-
-
-def read(folder: Path, names: Sequence[str] = ()) -> tuple[Mapping[str, pd.DataFrame], Findings] | None:
-    """Return the kept tables and findings; None where they were not kept, lack one of these names, or are damaged."""
-    if not folder.is_dir():
+def read_table(folder: Path | None, name: str) -> KeptTable | None:
+    """Return a kept table; None where it was not kept, or is damaged."""
+    if folder is None:
         return None
+    path = folder / f"{name}{_ENDING}"
     try:
-        kept, told = (folder / _TABLES).read_bytes(), json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-        if zlib.crc32(kept) == told["crc32"] and set(names) <= set(told["places"]):
-            return KeptTables(kept, told["places"]), Findings.from_dicts(told["findings"])
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    shutil.rmtree(folder, ignore_errors=True)
-    return None
+        kept = path.read_bytes()
+    except OSError:
+        return None
+    found = KeptTable.of_bytes(kept)
+    if found is None:
+        path.unlink(missing_ok=True)
+    return found
 
 
-def write(folder: Path, tables: Mapping[str, pd.DataFrame], findings: Findings) -> None:
-    """Keep counts tables and findings; of two writers at once, the first one's stay.
+def keep_table(folder: Path | None, name: str, table: pd.DataFrame) -> KeptTable:
+    """Keep a table, and return it as it is kept; without a folder it is kept in memory alone."""
+    kept = KeptTable.of_rows(table)
+    if folder is not None:
+        _put(folder / f"{name}{_ENDING}", kept.to_bytes())
+    return kept
 
-    Only the last `MOST_KEPT` counts stay. A folder that cannot be written to keeps nothing: counts can be had again.
-    """
+
+def read(folder: Path, name: str) -> dict[str, pd.DataFrame] | None:
+    """Return tables that were made of counts, and kept together; None where they were not."""
+    index = _json(folder / f"{name}.json")
+    if not isinstance(index, list):
+        return None
+    found = {table: read_table(folder, f"{name}-{nth}") for nth, table in enumerate(index)}
+    return None if None in found.values() else {table: kept.whole for table, kept in found.items()}
+
+
+def write(folder: Path, name: str, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Keep tables that were made of counts together: their names last, so that they are there or not."""
+    for nth, table in enumerate(tables.values()):
+        keep_table(folder, f"{name}-{nth}", table)
+    _put(folder / f"{name}.json", json.dumps(list(tables)).encode())
+
+
+def findings_of(folder: Path | None, session: Session) -> Findings:
+    """Return what was found while reading a source, kept beside its counts."""
+    if folder is None:
+        return session.findings
+    told = "\0".join(["findings", __version__, fingerprint(session.source), _code()])
+    path = folder / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.findings.json"
+    rows = _json(path)
+    if isinstance(rows, list):
+        return Findings.from_dicts(rows)
+    found = session.findings
+    _put(path, json.dumps(found.to_dicts()).encode())
+    return found
+
+
+def _json(path: Path) -> Any:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        being_written = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file whole, of two writers at once the last one's; a folder that cannot be written to keeps nothing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, being_written = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
     except PermissionError:
         return
     try:
-        kept, places = io.BytesIO(), {}
-        for name, table in tables.items():
-            places[name] = [_written(kept, market, rows) for market, rows in _by_market(table)]
-        told = {"crc32": zlib.crc32(kept.getvalue()), "places": places, "findings": findings.to_dicts()}
-        (being_written / _TABLES).write_bytes(kept.getvalue())
-        (being_written / _INDEX).write_text(json.dumps(told), encoding="utf-8")
-        os.rename(being_written, folder)
-    except OSError:
-        if not folder.is_dir():  # another writer was first: its counts are the same
-            raise
-    finally:
-        shutil.rmtree(being_written, ignore_errors=True)
-    kept = sorted((path for path in folder.parent.iterdir() if not path.name.startswith(".")), key=_written_at)
-    for old in kept[:-MOST_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(being_written, path)
+    except BaseException:
+        Path(being_written).unlink(missing_ok=True)
+        raise
+    _forget_old(path.parent)
 
 
-_TABLES, _INDEX = "tables.arrow", "tables.json"
-"""One file of all tables, market after market, and where in it each begins: a report reads its own market's rows."""
+def _forget_old(folder: Path) -> None:
+    """Take away the oldest files of a store that has grown too large."""
+    kept = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    if len(kept) <= MOST_KEPT:
+        return
+    for old in sorted(kept, key=_written_at)[: len(kept) - MOST_KEPT]:
+        Path(old.path).unlink(missing_ok=True)
 
 
 def _written(kept: io.BytesIO, market: str | None, rows: pd.DataFrame) -> list[Any]:
@@ -180,8 +250,8 @@ def _frame(rows: pa.Table) -> pd.DataFrame:
     return rows.to_pandas(split_blocks=True, use_threads=False)
 
 
-def _written_at(path: Path) -> float:
+def _written_at(entry: os.DirEntry) -> float:
     try:
-        return path.stat().st_mtime
+        return entry.stat().st_mtime
     except FileNotFoundError:  # another run has just taken it away
         return 0.0

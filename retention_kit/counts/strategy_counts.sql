@@ -7,6 +7,8 @@
 --      second order day at the most 90 days after the first; later_minor: what they ordered on the days after the first, at the most
 --      90 days later, net, minor units. For second_coupon all is told of the second order day and what followed it.
 --      Of what engagement says, only customers of since it is recorded.
+-- Keys: strategy, market, cohort, acquisition_channel, language, basket, landmark_days, value
+-- Sums: n_observed, n_returned, later_minor
 WITH recorded AS (
     SELECT
         (SELECT MIN(occurred_us) FROM engagement) AS engaged_us,

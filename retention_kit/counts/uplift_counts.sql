@@ -5,6 +5,8 @@
 --      being 180 and more; 0 without an order); of customers put in one arm only and assigned at least horizon_days before as_of:
 --      n_observed; n_returned: of those, with a kept order in their market after the assignment and at the most horizon_days later;
 --      revenue_minor: what these orders brought, net, minor units.
+-- Keys: market, horizon_days, experiment, arm, order_days, silent_days
+-- Sums: n_observed, n_returned, revenue_minor
 WITH observed AS (
     SELECT a.experiment, a.market, a.arm, a.assigned_us, h.horizon_days, i.customer
     FROM assigned_customers AS a

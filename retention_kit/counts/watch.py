@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from retention_kit.config import project_root
 from retention_kit.counts.counting import engine as opened
-from retention_kit.counts.counting import sql
 from retention_kit.counts.engines import DuckDB, Engine
+from retention_kit.counts.files import sql
 from retention_kit.errors import DataError, UsageError
 from retention_kit.ingest import Source
 from retention_kit.periods import as_of_instant

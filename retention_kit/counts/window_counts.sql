@@ -3,6 +3,8 @@
 -- In:  order_days, last_periods, windows.
 -- Out: one row per market, grain, period and window_days: n_start, customers active at the start of the period; n_retained, of them,
 --      those active at its end too; n_end, active at its end.
+-- Keys: market, grain, period, window_days
+-- Sums: n_start, n_retained, n_end
 WITH longest AS (
     SELECT MAX(window_days) AS window_days FROM windows
 ),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from retention_kit.ingest.loading import load
     from retention_kit.ingest.profile import Profile, TableProfile, read_profile
     from retention_kit.ingest.proposing import propose
-    from retention_kit.ingest.sources import Source, declared_markets, source
+    from retention_kit.ingest.sources import Source, declared_markets, observation_end, source
 
 _PLACES = {
     "CheckReport": "checking",
@@ -23,6 +23,7 @@ _PLACES = {
     "declared_markets": "sources",
     "load": "loading",
     "minor_digits": "convert",
+    "observation_end": "sources",
     "propose": "proposing",
     "read_profile": "profile",
     "source": "sources",
@@ -40,6 +41,7 @@ __all__ = [
     "declared_markets",
     "load",
     "minor_digits",
+    "observation_end",
     "propose",
     "read_profile",
     "source",

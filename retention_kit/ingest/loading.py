@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -76,15 +76,28 @@ def load_in(engine: Any, source: Source) -> Findings:
     return findings
 
 
-def loaded(engine: Any, source: Source) -> tuple[Findings, list[KitError]]:
-    """Load as `load` does, but return the errors about what the data say instead of raising the first."""
+def loaded(
+    engine: Any,
+    source: Source,
+    *,
+    only: Collection[str] | None = None,
+    before: Mapping[str, list[str]] | None = None,
+) -> tuple[Findings, list[KitError]]:
+    """Load as `load` does, but return the errors about what the data say instead of raising the first.
+
+    Parameters
+    ----------
+    only : the tables to load; all where not given.
+    before : the columns of each table that an earlier call has created in the engine.
+    """
     rows: list[Finding] = []
     wrong: dict[str, list[KitError]] = {}
-    created: dict[str, list[str]] = {}
+    created: dict[str, list[str]] = dict(before or {})
+    wanted = source.tables if only is None else only
     engine.load_rows("market_names", _market_names(source.markets))
     engine.load_rows("minor_units", minor_units(source.markets))
     with engine.at_one_instant():
-        for name in [table for table in dict.fromkeys((*_ORDER, *TABLES)) if table in source.tables]:
+        for name in [table for table in dict.fromkeys((*_ORDER, *TABLES)) if table in wanted]:
             try:
                 with _reached(engine, source, name) as given:
                     found, errors = _load_table(engine, source, given, created)

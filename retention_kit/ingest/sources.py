@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import cached_property
 from glob import glob
 from pathlib import Path
@@ -16,6 +17,7 @@ from retention_kit.ingest import frames
 from retention_kit.ingest.expressions import quoted
 from retention_kit.ingest.profile import Profile, TableProfile, profile_of
 from retention_kit.ingest.tables import TABLES
+from retention_kit.periods import as_of_instant
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -186,6 +188,31 @@ def source(
         max_refused=profile.max_refused if max_refused is None else max_refused,
         frames=tables,
     )
+
+
+def observation_end(
+    source: Source,
+    asked: Any = None,
+    *,
+    to_try: str = "--as-of DATE, the first day that is not observed: for data up to 9 December 2011, 2011-12-10",
+) -> str:
+    """Return the first day or instant not observed, as its text: the one asked for, else the profile's.
+
+    Parameters
+    ----------
+    asked : a date, a datetime with an offset, or the text of one; None or empty where nobody asks.
+    to_try : what is told to somebody who names none.
+
+    Raises
+    ------
+    UsageError : none is given, and the profile names none; or it is neither a date nor an instant.
+    """
+    asked = asked or source.as_of
+    if not asked:
+        raise UsageError(f"The data '{source.name}' name no as_of, and none is given.", to_try=to_try)
+    text = (asked if isinstance(asked, str) else asked.isoformat()).removesuffix("T00:00:00")
+    as_of_instant(text, zone=UTC)
+    return text
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,64 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
 
 from retention_kit.errors import UsageError
 from retention_kit.present import formats
 from retention_kit.present.cells import spreadsheet_safe
 from retention_kit.present.languages import worded
 from retention_kit.table import SCHEMA_VERSION, Column, Role, Table
+
+_EXPLAINED = {"use_attribute_docstrings": True}
+
+
+class ColumnData(TypedDict):
+    """A column as a reader sees it, and of which keys of a row it is made."""
+
+    __pydantic_config__ = _EXPLAINED
+
+    name: str
+    """Key of its value; empty of an interval alone."""
+    title: str
+    role: Role
+    """What it holds, and so how it is written: a `share` is a fraction of 1, `money` is in units of `currency`."""
+    lower: str
+    """Key of the lower end of its interval; empty where it has none."""
+    upper: str
+    unit: str
+    currency: str
+
+
+class HiddenCells(TypedDict):
+    """Which cells of a row protect small groups."""
+
+    row: int
+    columns: list[str]
+
+
+class TableData(TypedDict):
+    """A table that knows itself: what it is, its columns, its rows."""
+
+    __pydantic_config__ = _EXPLAINED
+
+    schema_version: Literal[1]
+    name: str
+    title: str
+    definition: str
+    """What its number means."""
+    source: str
+    """The counts table that it was made of."""
+    window: str
+    as_of: str
+    """First day, or instant, not observed."""
+    columns: list[ColumnData]
+    rows: list[dict[str, str | int | float | bool | None]]
+    """None where a number is absent or hidden."""
+    hidden: list[HiddenCells]
+    notes: list[str]
+
 
 _FACTS = ("name", "title", "definition", "source", "window", "as_of")
 _NUMBER_FORMATS = {Role.SHARE: "0.0%", Role.RATIO: "0.0%", Role.CHANGE: "0.0%", Role.COUNT: "#,##0", Role.N: "#,##0"}
@@ -55,7 +106,7 @@ def plain(table: Table, at: Any, name: str, value: Any, column: Column) -> str:
     return spreadsheet_safe(worded(value) if column.role is Role.WORDS else str(value))
 
 
-def as_dict(table: Table) -> dict[str, Any]:
+def as_dict(table: Table) -> TableData:
     """Return a table as plain values: what it is, its columns, its rows; None where a number is absent or hidden."""
     columns = [
         {

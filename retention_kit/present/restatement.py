@@ -70,7 +70,7 @@ def restated(now: Mapping[str, Any], *, earlier: str) -> pd.DataFrame:
     another version of the kit where these differ, else what the orders of that period say.
     """
     then = _read(earlier)
-    if any(then.get(key) != now.get(key) for key in ("market", "data", "format")):
+    if any(then.get(key) != now.get(key) for key in ("market", "data", "schema_version")):
         return pd.DataFrame(columns=_LAST, dtype=object)
     everywhere = _changed_settings(then, now)
     if any(then.get(key) != now.get(key) for key in ("grain", "base_grain", "currency")):
@@ -120,7 +120,9 @@ def _read(file: str) -> dict[str, Any]:
         found = json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and isinstance(found.get("tables"), dict) else {}
+    if not isinstance(found, dict) or not isinstance(found.get("tables"), dict):
+        return {}
+    return {"schema_version": found.get("format"), **found}  # as earlier reports named it
 
 
 def _key(row: Mapping[str, Any], keys: Sequence[str]) -> tuple[Any, ...]:

@@ -17,11 +17,10 @@ from retention_kit.models import MoneyTest, Outlook
 from retention_kit.periods import date_of, label
 from retention_kit.present import formats, headlines, value
 from retention_kit.present.languages import N_, _, current, ngettext, place
+from retention_kit.present.report_data import SCHEMA_VERSION, AheadData, ChangeData, GroupReport, MarketReport, Row
 from retention_kit.present.sentences import group_sentences, sentences
 from retention_kit.table import Column, Role, Table
 from retention_kit.writing import write_whole
-
-FORMAT = 1
 
 
 def twin(
@@ -31,13 +30,13 @@ def twin(
     data_fingerprint: str,
     findings: Sequence[dict[str, Any]],
     outlook: Outlook | None = None,
-) -> dict[str, Any]:
-    """Return the twin of a sheet as plain values; absent and hidden numbers are None.
+) -> MarketReport:
+    """Return the twin of a sheet as plain values, by the published schema; absent and hidden numbers are None.
 
     `ahead` is what is forecast of the customers, None where no outlook is given.
     """
     return {
-        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
         "market": sheet.market.code,
         "name": sheet.market.name,
         "currency": sheet.market.currency if "revenue" in sheet.headlines else None,
@@ -114,13 +113,13 @@ def group_twin(
     data_fingerprint: str,
     findings: Sequence[dict[str, Any]],
     outlooks: Mapping[str, Outlook] | None = None,
-) -> dict[str, Any]:
+) -> GroupReport:
     """Return the twin of the group's sheet as plain values; `headlines` are those no small market can be had from.
 
     `ahead` is what is forecast of each market's customers.
     """
     return {
-        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
         "market": GROUP,
         "name": GROUP_NAME,
         "currency": sheet.currency,
@@ -180,7 +179,7 @@ def _provenance(facts: dict[str, str]) -> Table:
     )
 
 
-def _ahead(outlook: Outlook, *, min_cell: int) -> dict[str, Any]:
+def _ahead(outlook: Outlook, *, min_cell: int) -> AheadData:
     """Return what is forecast of a market's customers as plain values; a forecast that is withheld has none."""
     forecast, test = outlook.forecast, outlook.forecast.tested
     orders = outlook.orders_ahead
@@ -216,7 +215,7 @@ def _in_money(test: MoneyTest | None, minor_per_unit: int) -> dict[str, Any] | N
     return {name: getattr(test, name) / minor_per_unit for name in numbers} | {"holds": bool(test.holds)}
 
 
-def _read(sheet: Sheet) -> dict[str, Any]:
+def _read(sheet: Sheet) -> ChangeData:
     """Return where retention changed, as plain values."""
     reading = sheet.reading
     is_period = reading.kind in ("period", "cohorts")
@@ -225,10 +224,10 @@ def _read(sheet: Sheet) -> dict[str, Any]:
     return {"kind": reading.kind, "at": at, "ratio": reading.ratio, **ends, "p": reading.p}
 
 
-def to_json(values: dict[str, Any]) -> str:
+def to_json(values: Any) -> str:
     """Return JSON that any reader takes: no NaN, UTF-8, one trailing newline."""
     return json.dumps(values, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _rows(rows: pd.DataFrame) -> list[Row]:
     return json.loads(rows.to_json(orient="records", double_precision=15))

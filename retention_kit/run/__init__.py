@@ -1,4 +1,4 @@
-"""Notebooks times markets: each run in a fresh kernel, each report a page to be sent, and an index of them.
+"""Notebooks × markets × languages: each run in a fresh kernel, each report a page to be sent, and an index of them.
 
 Names are imported when they are asked for: Papermill takes 1.8 s, and a worker imports it in its own way.
 """
@@ -29,6 +29,10 @@ _HOMES = {
     "Limits": "processes",
     "Pool": "processes",
     "progress_for": "progress",
+    "Destination": "orchestration",
+    "Scope": "orchestration",
+    "report": "orchestration",
+    "Execution": "reports",
     "InterruptedRunError": "reports",
     "LIMIT_SECONDS": "reports",
     "Result": "reports",
@@ -48,3 +52,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

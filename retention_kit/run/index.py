@@ -95,7 +95,7 @@ def write_index(out: Path) -> None:
     write_whole({out / "index.html": html.encode("utf-8")})
 
 
-def index_page(known: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]], *, out: Path, language: str) -> str:
+def index_page(known: record.Record, twins: Mapping[str, Mapping[str, Any]], *, out: Path, language: str) -> str:
     """Return the index as HTML.
 
     Parameters
@@ -159,7 +159,7 @@ def _headlines(twin: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {headline["id"]: headline for headline in twin.get("headlines", [])}
 
 
-def _all_data(known: Mapping[str, Any], twins: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _all_data(known: record.Record, twins: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the names of the data that the markets' reports are of: one, unless a folder has a longer history."""
     named = {record.data_of(entry, twins.get(market, {})) for market, entry in known["markets"].items()}
     return sorted(named - {""})
@@ -184,7 +184,7 @@ def _columns(twins: Mapping[str, Mapping[str, Any]]) -> list[Column]:
 
 
 def _row(
-    market: str, entry: Mapping[str, Any], twin: Mapping[str, Any], *, columns: Sequence[Column], out: Path
+    market: str, entry: record.Entry, twin: Mapping[str, Any], *, columns: Sequence[Column], out: Path
 ) -> dict[str, Any]:
     headlines = _headlines(twin)
     status = _status(entry)
@@ -215,7 +215,7 @@ def _files(market: str, name: str, *, out: Path) -> list[dict[str, str]]:
     ]
 
 
-def _languages(entry: Mapping[str, Any], *, out: Path) -> list[dict[str, str]]:
+def _languages(entry: record.Entry, *, out: Path) -> list[dict[str, str]]:
     """Return the pages of a report in several languages, each language named in itself; none where there is one."""
     found = {code: name for code, name in entry.get("languages", {}).items() if (out / name).is_file()}
     return linked_pages(found) if len(found) > 1 else []
@@ -251,7 +251,7 @@ def _curve(twin: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _status(entry: Mapping[str, Any]) -> str:
+def _status(entry: record.Entry) -> str:
     """Return fresh, stale or failed, or earlier for a good report of an earlier run."""
     return "earlier" if entry["status"] == "fresh" and not entry.get("this_run", True) else entry["status"]
 
@@ -297,7 +297,7 @@ def _n(headline: Mapping[str, Any]) -> str:
     return "" if n is None else _("n {n}").format(n=formats.count(n))
 
 
-def _footer(known: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _footer(known: record.Record) -> list[tuple[str, str]]:
     """Return what the index was made of, as far as all its markets share it."""
     notebooks = sorted({entry["notebook"]["name"] for entry in known["markets"].values()})
     facts = [

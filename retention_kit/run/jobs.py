@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 import retention_kit
 from retention_kit import __version__
@@ -47,6 +49,38 @@ class Run:
         return f"{self.market}.{self.language}" if self.further else self.market
 
 
+class MadeOf(TypedDict, total=False):
+    """What a report is made of, as its page and the record tell it: no path, no address, no password."""
+
+    data: str
+    as_of: str
+    notebook: str
+    sha256: str
+    kit_version: str
+    parameters: dict[str, Any]
+    data_fingerprint: str
+
+
+class Job(TypedDict):
+    """What a worker is told, as JSON: one run, checked."""
+
+    market: str
+    stem: str
+    """The name of its files without ending."""
+    name: str
+    language: str
+    parameters: dict[str, Any]
+    twin: bool
+    """Whether the notebook writes the report's data."""
+    made_of: MadeOf
+    fingerprint: str
+    """It changes when the report would."""
+    pages: NotRequired[dict[str, str]]
+    """The market's pages by language, where there are several."""
+    folder: NotRequired[str]
+    """Where the worker leaves what it makes."""
+
+
 def in_languages(market: str, name: str, parameters: Mapping[str, Any], languages: Sequence[str]) -> list[Run]:
     """Return the runs of a market: in its first language, and in each further one."""
     return [Run(market, name, parameters, language, nth > 0) for nth, language in enumerate(languages)]
@@ -70,7 +104,7 @@ def each_once(runs: Sequence[Run]) -> Sequence[Run]:
     return runs
 
 
-def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> dict[str, Any]:
+def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> Job:
     """Return what a worker is told, checked; its `fingerprint` changes when the report would.
 
     Raises
@@ -108,13 +142,13 @@ def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> dict[st
     return {**job, "fingerprint": _fingerprint(job, data_fingerprint)}
 
 
-def with_pages(jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_pages(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs, each with the pages of its market by language, itself among them, where there are several."""
     pages = pages_of(jobs)
     return [{**job, "pages": pages[job["market"]] if len(pages[job["market"]]) > 1 else {}} for job in jobs]
 
 
-def pages_of(jobs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+def pages_of(jobs: Sequence[Job]) -> dict[str, dict[str, str]]:
     """Return the name of each market's pages, by language."""
     found: dict[str, dict[str, str]] = {}
     for job in jobs:
@@ -122,7 +156,7 @@ def pages_of(jobs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     return found
 
 
-def fingerprint_of(jobs: Sequence[Mapping[str, Any]]) -> str:
+def fingerprint_of(jobs: Sequence[Job]) -> str:
     """Return the fingerprint of a market's report in all its languages."""
     told = [job["fingerprint"] for job in jobs]
     return told[0] if len(told) == 1 else hashlib.sha256("\0".join(told).encode()).hexdigest()[:32]
@@ -159,14 +193,14 @@ def unfinished(notebook: Path, runs: Sequence[Run], *, out: Path, data_fingerpri
     """
     source = read_notebook(notebook)
     known = record.read(out)["markets"]
-    jobs: dict[str, list[dict[str, Any]]] = {}
+    jobs: dict[str, list[Job]] = {}
     for run in each_once(runs):
         jobs.setdefault(run.market, []).append(job_of(source, run, data_fingerprint=data_fingerprint))
     made = {market for market, of_market in jobs.items() if _is_made(of_market, known.get(market, {}), out)}
     return [run for run in runs if run.market not in made]
 
 
-def _is_made(jobs: Sequence[Mapping[str, Any]], entry: Mapping[str, Any], out: Path) -> bool:
+def _is_made(jobs: Sequence[Job], entry: record.Entry | Mapping[str, Any], out: Path) -> bool:
     there = [out / f"{job['stem']}{ending}" for job in jobs for ending in (".html", ".json")[: 1 + job["twin"]]]
     return (
         entry.get("status") == "fresh"
@@ -189,7 +223,7 @@ def shard(runs: Sequence[Run], asked: str) -> list[Run]:
     return [run for run in runs if run.market in markets]
 
 
-def asked_data(source: Notebook, jobs: Sequence[Mapping[str, Any]]) -> str:
+def asked_data(source: Notebook, jobs: Sequence[Job]) -> str:
     """Return the name of the data that are asked for, as a report names them; empty where none are declared."""
     declared = source.parameters.get("data")
     default = {"data": declared.default} if declared and isinstance(declared.default, str) else {}

@@ -9,15 +9,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import psutil
 
 from retention_kit.run.forks import SOCKET_VARIABLE, Forked, RefusedForkError, Warm, forked, own_folder, sweep
+
+if TYPE_CHECKING:
+    from retention_kit.run.jobs import Job
 
 WORKER, PREPARE = "retention_kit.run.worker", "retention_kit.run.page:prepared"
 MEMORY_VARIABLE = "RETENTION_KIT_RUN_BYTES"
@@ -46,11 +49,18 @@ class Limits:
     n_bytes: int = 0
 
 
+class Outcome(TypedDict):
+    """What a worker leaves as `result.json`: why it failed and what to try, both empty where all went well."""
+
+    reason: str
+    advice: str
+
+
 @dataclass(frozen=True)
 class Ended:
     """A run that is over; its folder, with what it left, exists until the next one is asked for."""
 
-    job: Mapping[str, Any]
+    job: "Job"
     folder: Path
     seconds: float
     reason: str
@@ -59,7 +69,7 @@ class Ended:
 
 @dataclass
 class _Running:
-    job: Mapping[str, Any]
+    job: "Job"
     folder: Path
     process: subprocess.Popen[bytes] | Forked
     started: float
@@ -96,7 +106,7 @@ class Pool:
 
     def ended_runs(
         self,
-        jobs: Sequence[Mapping[str, Any]],
+        jobs: Sequence["Job"],
         *,
         notebook_json: str,
         workers: int,
@@ -141,7 +151,7 @@ class Pool:
         self._let_go()
         self._say(f"Kernels are started one by one, not forked: {why}.")
 
-    def _started(self, job: Mapping[str, Any], *, notebook_json: str, limits: Limits) -> _Running:
+    def _started(self, job: "Job", *, notebook_json: str, limits: Limits) -> _Running:
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
         (folder / "notebook.json").write_text(notebook_json, encoding="utf-8")
         (folder / "tmp").mkdir()
@@ -230,7 +240,7 @@ def _ended(run: _Running, *, limits: Limits) -> Iterator[Ended]:
 def _result(run: _Running) -> tuple[str, str]:
     """Return the run's reason and advice, empty where all went well."""
     try:
-        result = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
+        result: Outcome = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return (
             f"The run's process ended without a result (exit code {run.process.returncode}).",

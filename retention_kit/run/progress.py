@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any, Protocol
 
 from retention_kit.errors import shown
@@ -23,6 +24,12 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """Say something else."""
+
+    def remark(self, text: str) -> None:
+        """Say what is to be known of the data, apart from how the runs go on."""
+
+    def wrote(self, place: Path) -> None:
+        """Say where the reports lie."""
 
     def end(self, results: Sequence[Any], headlines: Mapping[str, str]) -> None:
         """Say what came of all."""
@@ -45,6 +52,12 @@ class Quiet:
     def say(self, text: str) -> None:
         """Say nothing."""
 
+    def remark(self, text: str) -> None:
+        """Say nothing."""
+
+    def wrote(self, place: Path) -> None:
+        """Say nothing."""
+
     def end(self, results: Sequence[Any], headlines: Mapping[str, str]) -> None:
         """Say nothing."""
 
@@ -62,6 +75,14 @@ class Plain(Quiet):
     def say(self, text: str) -> None:
         """Say it."""
         print(text, file=self._stream or sys.stdout, flush=True)
+
+    def remark(self, text: str) -> None:
+        """Say it to the error stream."""
+        _remark(text)
+
+    def wrote(self, place: Path) -> None:
+        """Say where."""
+        self.say(str(place))
 
     def end(self, results: Sequence[Any], headlines: Mapping[str, str]) -> None:
         """Show market, status, seconds and headline of all."""
@@ -88,6 +109,10 @@ class JsonLog(Quiet):
     def say(self, text: str) -> None:
         """Say it as a note."""
         self._line("note", text=text)
+
+    def remark(self, text: str) -> None:
+        """Say it to the error stream."""
+        _remark(text)
 
     def end(self, results: Sequence[Any], headlines: Mapping[str, str]) -> None:
         """Say how many ended in which way."""
@@ -162,6 +187,10 @@ def progress_for(*, quiet: bool, json_log: bool) -> Progress:
     if quiet:
         return Quiet()
     return Live() if sys.stdout.isatty() else Plain()
+
+
+def _remark(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -3,16 +3,56 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
 
 from retention_kit import __version__
 from retention_kit.writing import write_whole
+
+Status = Literal["fresh", "stale", "failed"]
+"""Written now · failed now, the last good report kept · failed now, and never written."""
 
 FORMAT = 1
 """Raised when a key changes its meaning."""
 
 
-def read(out: Path, *, name: str = "run.json") -> dict[str, Any]:
+class NotebookFile(TypedDict):
+    """Which notebook made a report."""
+
+    name: str
+    sha256: str
+
+
+class Entry(TypedDict):
+    """What is known of a market's report: in all its languages, the worst that came of them."""
+
+    name: str
+    status: Status
+    reason: str
+    seconds: float
+    languages: dict[str, str]
+    """Name of its page, by language; the main one first."""
+    parameters: dict[str, Any]
+    kit_version: str
+    fingerprint: str
+    """Of all that it was made of."""
+    notebook: NotebookFile
+    this_run: NotRequired[bool]
+    """Whether the last run made it, or an earlier one."""
+
+
+class Record(TypedDict):
+    """The content of `run.json`."""
+
+    format: int
+    kit_version: str
+    made: str
+    """A line about the run, such as who made it and when; empty where nobody says."""
+    markets: dict[str, Entry]
+
+
+def read(out: Path, *, name: str = "run.json") -> Record:
     """Return the folder's record; an empty one where there is none that can be read."""
     try:
         found = json.loads((out / name).read_text(encoding="utf-8"))
@@ -22,7 +62,7 @@ def read(out: Path, *, name: str = "run.json") -> dict[str, Any]:
     return found if whole else {"format": FORMAT, "kit_version": __version__, "made": "", "markets": {}}
 
 
-def data_of(entry: Mapping[str, Any], twin: Mapping[str, Any]) -> str:
+def data_of(entry: Entry | Mapping[str, Any], twin: Mapping[str, Any]) -> str:
     """Return the name of the data that a report is of, from its twin, else from its parameters; else empty."""
     named = twin.get("data") or entry.get("parameters", {}).get("data") or ""
     return str(named).removesuffix(".toml")
@@ -37,7 +77,7 @@ def twin_of(out: Path, market: str) -> dict[str, Any]:
     return twin if isinstance(twin, dict) else {}
 
 
-def write(out: Path, entries: Mapping[str, Mapping[str, Any]], *, made: str, name: str = "run.json") -> None:
+def write(out: Path, entries: Mapping[str, Entry], *, made: str, name: str = "run.json") -> None:
     """Write the record: the markets of this run, and those of earlier ones whose reports are still there."""
     earlier = {
         market: {**entry, "this_run": False}
@@ -46,7 +86,7 @@ def write(out: Path, entries: Mapping[str, Mapping[str, Any]], *, made: str, nam
     }
     now = {market: {**entry, "this_run": True} for market, entry in entries.items()}
     markets = dict(sorted({**earlier, **now}.items()))
-    content = {"format": FORMAT, "kit_version": __version__, "made": made, "markets": markets}
+    content: Record = {"format": FORMAT, "kit_version": __version__, "made": made, "markets": markets}
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     write_whole({out / name: text.encode("utf-8")})
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import nbformat
 import psutil
@@ -16,16 +15,13 @@ from retention_kit.config import project_root
 from retention_kit.errors import KitError, UsageError, listed
 from retention_kit.run import record
 from retention_kit.run.index import write_index
-from retention_kit.run.jobs import Run, asked_data, each_once, fingerprint_of, job_of, pages_of, with_pages
+from retention_kit.run.jobs import Job, Run, asked_data, each_once, fingerprint_of, job_of, pages_of, with_pages
 from retention_kit.run.lock import held
 from retention_kit.run.parameters import Notebook, read_notebook, without_paths
 from retention_kit.run.processes import FAILED, Ended, Limits, Pool
 from retention_kit.run.progress import Progress, Quiet
 from retention_kit.run.warm import imported
 from retention_kit.writing import write_whole
-
-Status = Literal["fresh", "stale", "failed"]
-"""Written now · failed now, the last good report kept · failed now, and never written."""
 
 LIMIT_SECONDS = 1800.0
 """How long one market may take."""
@@ -49,7 +45,7 @@ class Result:
 
     market: str
     name: str
-    status: Status
+    status: record.Status
     reason: str
     seconds: float
     report: Path | None
@@ -63,16 +59,42 @@ class Result:
         return f"{self.market}.{self.language}" if self.language else self.market
 
 
+@dataclass(frozen=True)
+class Execution:
+    """How runs are made.
+
+    Attributes
+    ----------
+    workers : runs at a time; the number of cores where not given.
+    limits : what a run may take; half an hour, and its share of the machine's memory, where not given.
+    progress : what says how the runs go on; nothing but failures where not given.
+    pool : what starts the runs, from `pool_for`; one of its own where not given.
+    made : a line about these runs for the index, such as who made them and when.
+    """
+
+    workers: int | None = None
+    limits: Limits | None = None
+    progress: Progress | None = None
+    pool: Pool | None = None
+    made: str = ""
+
+    @property
+    def n_at_a_time(self) -> int:
+        """Return how many runs go on at a time."""
+        return max(1, self.workers or os.cpu_count() or 1)
+
+    @property
+    def limits_of_each(self) -> Limits:
+        """Return what a run may take."""
+        return self.limits or Limits(LIMIT_SECONDS, n_bytes=share_of_memory(self.n_at_a_time))
+
+
 def run_reports(
     notebook: Path,
     runs: Sequence[Run],
     *,
     out: Path,
-    workers: int | None = None,
-    progress: Progress | None = None,
-    made: str = "",
-    limits: Limits | None = None,
-    pool: Pool | None = None,
+    execution: Execution | None = None,
     data_fingerprint: str = "",
     shard: str = "",
 ) -> list[Result]:
@@ -88,11 +110,7 @@ def run_reports(
         where declared, to the file that becomes `<market>.json`.
     runs : the markets, each once in each language.
     out : the folder of the reports, made if it is not there.
-    workers : runs at a time; the number of cores where not given.
-    progress : what says how the runs go on; nothing but failures where not given.
-    made : a line about this run for the index, such as who made it and when.
-    limits : what a run may take; half an hour, and its share of the machine's memory, where not given.
-    pool : what starts the runs, from `pool_for`; one of its own where not given.
+    execution : how they are made.
     data_fingerprint : of the data, from `counts.fingerprint`, by which `unfinished` knows a report that is there.
     shard : 'k/n' where this is the k-th of n machines' parts: the record is kept apart, and there is no index until
         `write_index_of_all` makes one of all parts.
@@ -107,25 +125,29 @@ def run_reports(
         reports of other data; no file was touched.
     InterruptedRunError : Ctrl-C; every run has ended, and the folder's record and index tell of what is there.
     """
-    source, progress = read_notebook(notebook), progress or Quiet()
+    source, how = read_notebook(notebook), execution or Execution()
+    progress, workers = how.progress or Quiet(), how.n_at_a_time
     jobs = with_pages([job_of(source, run, data_fingerprint=data_fingerprint) for run in each_once(runs)])
     _refuse_other_data(out, asked_data(source, jobs))
     _make_folder(out)
-    workers = max(1, workers or os.cpu_count() or 1)
-    limits = limits or Limits(LIMIT_SECONDS, n_bytes=share_of_memory(workers))
     results: dict[str, Result] = {}
     with held(out, name=f".lock{_part(shard)}"):
         progress.begin(len(jobs), workers=workers)
         try:
             with ExitStack() as stack:
-                pool = pool or stack.enter_context(pool_for(source, say=progress.say))
-                asked = {"notebook_json": nbformat.writes(source.node), "workers": workers, "limits": limits}
-                ending = pool.ended_runs(jobs, started=progress.started, **asked)
+                pool = how.pool or stack.enter_context(pool_for(source, say=progress.say))
+                ending = pool.ended_runs(
+                    jobs,
+                    notebook_json=nbformat.writes(source.node),
+                    workers=workers,
+                    limits=how.limits_of_each,
+                    started=progress.started,
+                )
                 stack.enter_context(closing(ending))  # on any error the other runs end at once
                 for ended in ending:
                     result = _placed(ended, out=out)
                     results[result.stem] = result
-                    _record(out, results, jobs=jobs, made=made, shard=shard)
+                    _record(out, results, jobs=jobs, made=how.made, shard=shard)
                     progress.ended(result)
         except KeyboardInterrupt as why:
             raise _interrupted(results, jobs=jobs) from why
@@ -191,7 +213,7 @@ def _refuse_other_data(out: Path, asked: str) -> None:
             )
 
 
-def _interrupted(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]) -> InterruptedRunError:
+def _interrupted(results: Mapping[str, Result], *, jobs: Sequence[Job]) -> InterruptedRunError:
     """Return what Ctrl-C came to: how many reports were ready, and of which markets there is none of this run."""
     ready = [result.stem for result in results.values() if result.status == "fresh"]
     missing = [job["stem"] for job in jobs if job["stem"] not in ready]
@@ -229,7 +251,7 @@ def _placed(ended: Ended, *, out: Path) -> Result:
             advice = "  try:   make room or ask for the right to write, then run it again"
     if kept:
         advice = f"{advice}\n         {kept} shows how far it came; it holds data" if advice else ""
-    status: Status = "stale" if report.is_file() else "failed"
+    status: record.Status = "stale" if report.is_file() else "failed"
     return Result(market, name, status, reason, ended.seconds, None, None, advice, language)
 
 
@@ -259,9 +281,7 @@ def _place(ended: Ended, *, report: Path, twin: Path) -> None:
         twin.unlink(missing_ok=True)  # it was the twin of the report that is now replaced
 
 
-def _record(
-    out: Path, results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]], made: str, shard: str
-) -> None:
+def _record(out: Path, results: Mapping[str, Result], *, jobs: Sequence[Job], made: str, shard: str) -> None:
     """Write what is known so far: whatever ends this run, the next one can go on from here."""
     _written(out, lambda: record.write(out, _entries(results, jobs=jobs), made=made, name=f"run{_part(shard)}.json"))
 
@@ -292,7 +312,7 @@ def _first_headlines(out: Path, results: Mapping[str, Result]) -> dict[str, str]
     return shown
 
 
-def _entries(results: Mapping[str, Result], *, jobs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _entries(results: Mapping[str, Result], *, jobs: Sequence[Job]) -> dict[str, record.Entry]:
     """Return what `run.json` says of each market that was run: in all its languages, the worst that came of them."""
     pages, entries = pages_of(jobs), {}
     for market, languages in pages.items():

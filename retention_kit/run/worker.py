@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 
@@ -20,18 +20,21 @@ from retention_kit.present.languages import language_of
 from retention_kit.run.display import LANGUAGE_VARIABLE
 from retention_kit.run.execution import RunError, executed
 from retention_kit.run.page import details, page, provenance
-from retention_kit.run.processes import FAILED
+from retention_kit.run.processes import FAILED, Outcome
+
+if TYPE_CHECKING:
+    from retention_kit.run.jobs import Job
 
 
 def main() -> None:
     """Carry out the job on standard input, and leave what came of it as `result.json`."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    job = json.loads(sys.stdin.readline())
+    job: Job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Path(job["folder"])
     try:
         carry_out(job, folder=folder)
-        result = {"reason": "", "advice": ""}
+        result: Outcome = {"reason": "", "advice": ""}
     except KitError as why:
         reason, _, advice = str(why).partition("\n")
         result = {"reason": reason, "advice": advice}
@@ -40,7 +43,7 @@ def main() -> None:
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
 
 
-def carry_out(job: Mapping[str, Any], *, folder: Path) -> None:
+def carry_out(job: "Job", *, folder: Path) -> None:
     """Run the job's notebook, and leave `page.html`, and `twin.json` where the notebook writes one."""
     node = nbformat.from_dict(json.loads((folder / "notebook.json").read_text(encoding="utf-8")))
     parameters = dict(job["parameters"])

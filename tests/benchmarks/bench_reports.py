@@ -28,7 +28,7 @@ import psutil
 
 from retention_kit import counts, ingest
 from retention_kit.config import project_root
-from retention_kit.run import Limits, Run, pool_for, read_notebook, run_reports
+from retention_kit.run import Execution, Limits, Run, pool_for, read_notebook, run_reports
 
 HERE = Path(__file__).parent
 NOTEBOOK = project_root() / "notebooks" / "market_report.ipynb"
@@ -188,10 +188,11 @@ def _warm_start(company: Path) -> dict[str, float]:
         for code in CODES[:10]:
             runs = [Run(code, code, {"data": str(company), "as_of": AS_OF})]
             before = _of_children(warm)
-            run_reports(NOTEBOOK, runs, out=Path(name) / "out", pool=pool, workers=1, limits=Limits(600))
+            run_reports(NOTEBOOK, runs, out=Path(name) / "out", execution=Execution(1, Limits(600), pool=pool))
             time.sleep(0.1)
             cpu.append(_of_children(warm) - before)
-            ready.append(run_reports(short, [Run(code, code)], out=Path(name) / "short", pool=pool)[0].seconds)
+            at_once = Execution(pool=pool)
+            ready.append(run_reports(short, [Run(code, code)], out=Path(name) / "short", execution=at_once)[0].seconds)
     return {"report": statistics.median(cpu), "ready": statistics.median(ready)}
 
 
@@ -209,7 +210,7 @@ def _leaks(company: Path, out: Path, n: int) -> dict[str, tuple[float, float]]:
         for nth in range(n):
             code = CODES[nth % len(CODES)]
             runs = [Run(code, code, {"data": str(company), "as_of": AS_OF})]
-            run_reports(NOTEBOOK, runs, out=out, pool=pool, workers=1)
+            run_reports(NOTEBOOK, runs, out=out, execution=Execution(1, pool=pool))
             if nth + 1 in (20, n):
                 warm = psutil.Process(pool._warm.process.pid)
                 now = {

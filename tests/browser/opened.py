@@ -36,7 +36,8 @@ def made_reports(folder: Path) -> dict[str, Path]:
     with run.pool_for(run.read_notebook(root / "notebooks" / "market_report.ipynb"), say=lambda _: None) as pool:
         for notebook, out, pages in asked:
             runs = [run.Run(code, names.get(code, "All markets"), language=spoken) for code, spoken in pages.values()]
-            results = run.run_reports(root / "notebooks" / f"{notebook}.ipynb", runs, out=out, workers=2, pool=pool)
+            two = run.Execution(workers=2, pool=pool)
+            results = run.run_reports(root / "notebooks" / f"{notebook}.ipynb", runs, out=out, execution=two)
             assert [result.reason for result in results] == [""] * len(results)
             files |= {name: result.report for name, result in zip(pages, results, strict=True)}
     return files | {"index": folder / "index.html"}

@@ -16,7 +16,7 @@ AS_OF = "2025-01-01"
 
 @pytest.fixture(autouse=True)
 def store_of_its_own(monkeypatch, tmp_path):
-    monkeypatch.setattr("retention_kit.counts.patterns.project_root", lambda: tmp_path)
+    monkeypatch.setattr("retention_kit.counts.counting.project_root", lambda: tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_the_model_of_spend_of_the_counts_is_that_of_the_paper(cdnow):
 
 def test_the_second_call_reads_what_the_first_has_counted(denmark, monkeypatch):
     first = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13)
-    monkeypatch.setattr("retention_kit.counts.patterns.opened", None)
+    monkeypatch.setattr("retention_kit.counts.session.Session.counts", None)
     second = purchase_counts(denmark, as_of=AS_OF, holdout_weeks=13)
     for name, table in first.tables.items():
         pd.testing.assert_frame_equal(second.tables[name], table)
@@ -185,7 +185,7 @@ def test_a_hold_out_counted_with_all_else_is_the_same(denmark):
 
 def test_what_is_refunded_is_no_worth_whenever_refunds_count(tmp_path, monkeypatch):
     """A fifth of every order came back a month later: by its own day, or lowering the order, it is the same worth."""
-    monkeypatch.setattr("retention_kit.counts.patterns.project_root", lambda: tmp_path)
+    monkeypatch.setattr("retention_kit.counts.counting.project_root", lambda: tmp_path)
     random = np.random.default_rng(5)
     days = [f"2024-{month:02}-{day:02}" for month in range(1, 10) for day in (3, 17)]
     rows, firsts = [], []

@@ -99,7 +99,7 @@ def test_a_few_subscriptions_by_hand(by_hand):
 
 
 def test_without_subscriptions_there_are_no_renewals(tmp_path, monkeypatch):
-    monkeypatch.setattr("retention_kit.counts.patterns.project_root", lambda: tmp_path)
+    monkeypatch.setattr("retention_kit.counts.counting.project_root", lambda: tmp_path)
     folder = company.write(tmp_path / "shop", company.orders(company.DENMARK))
     found = purchase_counts(ingest.source(str(folder)), as_of=company.AS_OF, holdout_weeks=13)
     assert found.tables["renewal_counts"].empty

@@ -4,12 +4,14 @@ import re
 from importlib.resources import files
 from time import perf_counter
 
+import pandas as pd
 import pytest
 import sqlglot
 from order_logs import Log, Order, Place, counted_in
 from sqlglot import exp
 
 from retention_kit import counts
+from retention_kit.counts.files import HeaderError, header
 from retention_kit.errors import KitError, UsageError
 
 DIALECTS = ("postgres", "spark", "bigquery", "snowflake", "trino")
@@ -61,6 +63,27 @@ def test_a_table_that_leaves_the_engine_says_of_every_column_what_it_is(name):
     query = sqlglot.parse_one(text_of(name), read="duckdb")
     assert not query.is_star
     assert [column for column in query.named_selects if not re.search(rf"\b{column}\b", opening)] == []
+
+
+@pytest.mark.parametrize("name", [*counts.COUNTS_TABLES, *counts.FURTHER_TABLES, *counts.PURCHASE_TABLES])
+def test_the_header_names_every_column_as_key_sum_or_flag(name):
+    query = sqlglot.parse_one(text_of(name), read="duckdb")
+    told = header(name)
+    assert sorted(told.columns) == sorted(query.named_selects)
+    assert len(set(told.columns)) == len(told.columns)
+    assert set(told.flags.values()) <= {"min", "max"}
+    assert "market" in told.keys
+
+
+def test_a_column_that_is_neither_key_nor_sum_nor_flag_is_an_error():
+    table = pd.DataFrame({"market": ["DK"], "weekday": [21]})
+    with pytest.raises(HeaderError) as raised:
+        header("mover_counts").refuse_others(table)
+    assert str(raised.value) == (
+        "The counting file 'mover_counts.sql' and its header differ.\n"
+        "  found: n_customers declared, to_market declared, weekday returned\n"
+        "  try:   name each column under Keys, Sums or Flags in the file's header"
+    )
 
 
 def test_every_file_compiles_for_every_engine_and_the_time_it_takes_is_told():

@@ -103,7 +103,14 @@ def group_of(*customers: int, as_of: str = "2025-01-01", n: int = 800) -> dict:
         for code, size in zip(("DK", "NL"), customers, strict=False)
     ]
     rate = {"market": "DK", "metric": "customer_retention_rate", "period": "2024-Q4", "n": n, "n_then": 700}
-    facts = {"market": "ALL", "data": "shop", "format": 1, "as_of": as_of, "grain": "month", "base_grain": "quarter"}
+    facts = {
+        "market": "ALL",
+        "data": "shop",
+        "schema_version": 1,
+        "as_of": as_of,
+        "grain": "month",
+        "base_grain": "quarter",
+    }
     return facts | {"tables": {"customers": markets, "anomalies": [rate]}}
 
 

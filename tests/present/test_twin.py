@@ -22,7 +22,7 @@ def no_constant(name: str) -> None:
 def test_the_twin_says_what_it_is_of(denmarks_twin):
     facts = {key: denmarks_twin[key] for key in list(denmarks_twin)[:11]}
     assert facts == {
-        "format": 1,
+        "schema_version": 1,
         "market": "DK",
         "name": "Denmark",
         "currency": "DKK",

@@ -6,9 +6,10 @@ import io
 
 import pytest
 from bs4 import BeautifulSoup
+from calls import run_reports
 
 from retention_kit.present.languages import available
-from retention_kit.run import Run, run_reports
+from retention_kit.run import Run
 
 LANGUAGES = [name.replace("_", "-") for name in available()]
 PARAMETERS = 'market: str = "NL"  # the market'

@@ -15,10 +15,11 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from calls import run_reports
 
 from retention_kit.config import project_root
 from retention_kit.errors import UsageError
-from retention_kit.run import Limits, Run, exit_code, pool_for, read_notebook, run_reports, unfinished
+from retention_kit.run import Limits, Run, exit_code, pool_for, read_notebook, unfinished
 from retention_kit.run.forks import RefusedForkError, Warm, sweep
 from retention_kit.run.processes import Pool
 

@@ -8,11 +8,12 @@ import openpyxl
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from calls import run_reports
 from click.testing import CliRunner
 
 from retention_kit.cli import main
 from retention_kit.config import project_root
-from retention_kit.run import Run, export, run_reports
+from retention_kit.run import Run, export
 
 pytestmark = [
     pytest.mark.slow,

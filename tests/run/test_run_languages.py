@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from calls import run_reports
 
 from retention_kit.errors import UsageError
-from retention_kit.run import Run, in_languages, run_reports, shard, unfinished
+from retention_kit.run import Run, in_languages, shard, unfinished
 
 SPOKEN = 'market: str = "BE"\nlanguage: str = "en"'
 FAILS_IN_FRENCH = "assert language != 'fr-BE', 'no French today'"

@@ -2,10 +2,11 @@
 
 import nbformat
 import pytest
+from calls import run_reports
 
 from retention_kit.config import project_root
 from retention_kit.errors import UsageError
-from retention_kit.run import Run, run_reports
+from retention_kit.run import Run
 from retention_kit.run.questions import LONGEST_NAME, new_question
 
 

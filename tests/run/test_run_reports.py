@@ -11,9 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from calls import run_reports
 
 from retention_kit.errors import UsageError
-from retention_kit.run import InterruptedRunError, Limits, Result, Run, exit_code, run_reports
+from retention_kit.run import InterruptedRunError, Limits, Result, Run, exit_code
 from retention_kit.run.processes import GRACE_SECONDS
 from retention_kit.run.progress import Plain, Quiet
 
