@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import cached_property
@@ -272,23 +273,13 @@ def _called_markets(market: str | None, markets: Any, *, currency: str | None, t
 
 def _market(code: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is declared of a market; what the call leaves out is the project's, and its name in English."""
-    told = {key: value for key, value in told.items() if value is not None and key != "code"}
-    if not {"currency", "time_zone"} <= told.keys():
-        told = _of_the_project(code) | told
-    return {"name": _english_name(code), "languages": ["en"]} | told
-
-
-def _of_the_project(code: str) -> dict[str, Any]:
-    try:
-        return read_markets(project_root() / "data" / "markets.toml")[code].model_dump(exclude={"code"})
-    except UsageError:
-        return {}
-
-
-def _english_name(code: str) -> str:
     from babel import Locale
 
-    return Locale("en").territories.get(code, code)
+    told = {key: value for key, value in told.items() if value is not None and key != "code"}
+    if not {"currency", "time_zone"} <= told.keys():
+        with suppress(UsageError):
+            told = read_markets(project_root() / "data" / "markets.toml")[code].model_dump(exclude={"code"}) | told
+    return {"name": Locale("en").territories.get(code, code), "languages": ["en"]} | told
 
 
 def _of_every_table(
@@ -320,16 +311,11 @@ def _by_table(declared: Mapping[str, Any], told: Mapping[str, Any], tables: Mapp
                 to_try=f"a table itself as part of the data: {{'orders': …, '{table}': …}}",
             )
         own = {**(of_orders if table == "orders" else of_all), **said.get(table, {})}
-        if "columns" in own:
-            own["columns"] = _quoted_names(own["columns"], tables.get(table))
+        if table in tables and "columns" in own:  # one that is the name of a column is quoted
+            names = tables[table].column_names
+            own["columns"] = {name: quoted(sql) if sql in names else sql for name, sql in own["columns"].items()}
         said |= {table: own} if own else {}
     return said
-
-
-def _quoted_names(columns: Mapping[str, str], table: "pa.Table | None") -> dict[str, str]:
-    """Return the expressions of columns, one that is the name of a column in memory quoted as such."""
-    names = table.column_names if table is not None else ()
-    return {column: quoted(sql) if sql in names else sql for column, sql in columns.items()}
 
 
 def _overridden(place: _Place, called: Mapping[str, Any]) -> Profile:
