@@ -21,7 +21,7 @@ class Embedded:
     misfits: ClassVar = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
     text: ClassVar = "CAST({} AS VARCHAR)"
     micros: ClassVar = {
-        "instant": "EPOCH_US({})",
+        "instant": "EPOCH_US(CAST({} AS TIMESTAMPTZ))",
         "clock": "EPOCH_US(CAST({} AS TIMESTAMP))",
         "day": "CAST(DATE_DIFF('day', DATE '1970-01-01', {}) AS BIGINT) * 86400000000",
     }
@@ -135,6 +135,7 @@ _KINDS = {
     "TIMESTAMP_MS": "clock",
     "TIMESTAMP_NS": "clock",
     "TIMESTAMP WITH TIME ZONE": "instant",
+    "TIMESTAMPTZ_NS": "instant",
 }
 
 

@@ -160,7 +160,7 @@ class Findings:
     max_refused: float = 0.01
     expected: Mapping[str, float] = field(default_factory=dict)
     where: str = "the profile"
-    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False, compare=False)
 
     def refused_share(self, table: str) -> float:
         """Return the share of the table's rows that were refused, known and accepted reasons left aside."""

@@ -97,9 +97,14 @@ def _of_capsule(frame: Any, table: str) -> list[tuple[str, Any]]:
 
 
 def _plain(column: Any) -> "pa.ChunkedArray":
-    """Return a column in the types that the engine reads: no dictionary, no half or 256 bits."""
+    """Return a column in the types that the engine reads: no dictionary, no half or 256 bits.
+
+    Of one where all is missing the type says nothing: dates that nobody has may be a column of numbers.
+    """
     import pyarrow as pa
 
+    if column.null_count == len(column):
+        return pa.nulls(len(column))
     if pa.types.is_dictionary(column.type):
         return column.cast(column.type.value_type)
     if pa.types.is_float16(column.type):

@@ -199,7 +199,9 @@ def _load_table(
     _prepare(table, mapped, created)
     _create_judged(table, mapped, rated=_rated(engine, created) if name == "orders" else [])
     n_there = table.count(["TRUE"], of=table.judged)[0]
-    n_rows = given.n_rows if given.n_rows is not None else _n_there(table, n_there)
+    n_rows = n_there if given.n_rows is None else given.n_rows
+    if given.n_rows is None and declared.where:
+        n_rows = table.count(["TRUE"], of=given.view)[0]
     n_left_out = n_rows - given.n_unreadable - n_there
     found = [
         table.found("unreadable_row", "refused", given.n_unreadable, n_rows),
@@ -309,11 +311,6 @@ def _create_judged(table: _Table, mapped: str, *, rated: Sequence[str]) -> None:
             f"{table.name}: an expression of {table.source.where} fails on some row.",
             to_try="TRY_CAST instead of CAST, or a CASE that leaves such rows out, so that they are counted",
         ) from None
-
-
-def _n_there(table: _Table, n_taken: int) -> int:
-    """Return how many rows a table of an engine has, those left out with them."""
-    return table.count(["TRUE"], of=table.given.view)[0] if table.how.declared.where else n_taken
 
 
 def _prepare(table: _Table, mapped: str, created: Mapping[str, Sequence[str]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from babel.numbers import list_currencies
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from retention_kit.config import Strict, Texts, read_toml, time_zones, validated
 from retention_kit.errors import ConfigError, near_miss, shown, unknown_name
@@ -27,6 +27,15 @@ def _iso(value: Any) -> Any:
 
 
 _DATE = Annotated[str, BeforeValidator(_iso)]
+
+
+def _known_currency(currency: str) -> str:
+    if currency not in list_currencies():
+        raise ValueError(f"'{currency}' is not a currency of ISO 4217")
+    return currency
+
+
+_CURRENCY = Annotated[str, AfterValidator(_known_currency)]
 
 
 def _brackets(value: Any) -> Any:
@@ -72,7 +81,7 @@ class TableProfile(Strict):
     thousands: Literal["", ".", ",", " ", "'", "’", "\u00a0", "\u202f"] = ""
     date_format: Texts = ()
     time_zone: str | None = None
-    currency: str | None = None
+    currency: _CURRENCY | None = None
     market: str | None = None
     where: str | None = None
     group_by_order: bool = False
@@ -107,13 +116,6 @@ class TableProfile(Strict):
             if set(marks) - set("YymdHIMSfzpbBj%") or not {"Y", "y"} & set(marks):
                 raise ValueError(f"'{text}' is not a date format, such as '%d-%m-%Y %H:%M'")
         return formats
-
-    @field_validator("currency")
-    @classmethod
-    def _is_a_currency(cls, currency: str | None) -> str | None:
-        if currency is not None and currency not in list_currencies():
-            raise ValueError(f"'{currency}' is not a currency of ISO 4217")
-        return currency
 
     @field_validator("thousands")
     @classmethod
@@ -152,7 +154,7 @@ class Profile(Strict):
     max_refused: float = Field(default=0.01, ge=0, le=1)
     expected: dict[str, float] = Field(default_factory=dict)
     brackets: _BRACKETS = ()
-    group_currency: str | None = None
+    group_currency: _CURRENCY | None = None
     complete_history: bool = False
     engine: SecretStr | None = None
     markets: str | dict[str, Any] = "markets.toml"
@@ -164,13 +166,6 @@ class Profile(Strict):
     assignments: TableProfile | None = None
     subscriptions: TableProfile | None = None
     exchange_rates: TableProfile | None = None
-
-    @field_validator("group_currency")
-    @classmethod
-    def _is_a_currency(cls, currency: str | None) -> str | None:
-        if currency is not None and currency not in list_currencies():
-            raise ValueError(f"'{currency}' is not a currency of ISO 4217")
-        return currency
 
     @field_validator("markets", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import cached_property
@@ -166,11 +167,11 @@ def source(
         raise unknown_name("way of treating unknown markets", unknown_markets, ["fail", "ignore"])
     given = _given_files(files or {})
     tables = _tables_in_memory(data)
-    place = _called(tables) if tables else _declaring(os.fspath(data))
+    place = _Place("data in memory", _CALL, None, {}, {}) if tables else _declaring(os.fspath(data))
     named = _called_markets(market, markets, currency=currency, time_zone=time_zone)
     told = _of_every_table(market, named, currency=currency, time_zone=time_zone or ("market" if tables else None))
     profile = _overridden(place, _by_table(declared, told, tables))
-    found = place.files | given
+    found = place.files | _files_of(profile, place) | given
     _refuse_two_places(profile, found, where=place.where)
     if not tables and "orders" not in found and profile.engine is None:
         raise _no_orders(place.path, found)
@@ -237,10 +238,6 @@ def _tables_in_memory(data: Any) -> dict[str, "pa.Table"]:
     return {table: frames.arrow(frame, table=table) for table, frame in given.items()}
 
 
-def _called(tables: Mapping[str, "pa.Table"]) -> _Place:
-    return _Place("data in memory", _CALL, None, {table: {} for table in tables}, {})
-
-
 def _declaring(data: str) -> _Place:
     """Return the place that a text names."""
     if "://" in data:
@@ -252,10 +249,14 @@ def _declaring(data: str) -> _Place:
         return _Place(name, f"data/sources/{name}.toml", path, tables, _files_in(path))
     if path.suffix != ".toml":
         return _Place(path.name.split(".")[0], _CALL, path, {}, {"orders": str(path)})
-    tables = read_toml(path)
-    profile = profile_of(tables, where=path.name)
-    files = {t: str(path.parent / file) for t in TABLES if (file := profile.table(t).file) is not None}
-    return _Place(path.stem, path.name, path, tables, files)
+    return _Place(path.stem, path.name, path, read_toml(path), {})
+
+
+def _files_of(profile: Profile, place: _Place) -> dict[str, str]:
+    """Return the files that a profile names, which lie beside it."""
+    named = {table: profile.table(table).file for table in TABLES}
+    folder = place.path.parent if place.path else Path()
+    return {table: str(folder / file) for table, file in named.items() if file is not None}
 
 
 def _called_markets(market: str | None, markets: Any, *, currency: str | None, time_zone: str | None) -> Markets | None:
@@ -272,23 +273,13 @@ def _called_markets(market: str | None, markets: Any, *, currency: str | None, t
 
 def _market(code: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is declared of a market; what the call leaves out is the project's, and its name in English."""
-    told = {key: value for key, value in told.items() if value is not None and key != "code"}
-    if not {"currency", "time_zone"} <= told.keys():
-        told = _of_the_project(code) | told
-    return {"name": _english_name(code), "languages": ["en"]} | told
-
-
-def _of_the_project(code: str) -> dict[str, Any]:
-    try:
-        return read_markets(project_root() / "data" / "markets.toml")[code].model_dump(exclude={"code"})
-    except UsageError:
-        return {}
-
-
-def _english_name(code: str) -> str:
     from babel import Locale
 
-    return Locale("en").territories.get(code, code)
+    told = {key: value for key, value in told.items() if value is not None and key != "code"}
+    if not {"currency", "time_zone"} <= told.keys():
+        with suppress(UsageError):
+            told = read_markets(project_root() / "data" / "markets.toml")[code].model_dump(exclude={"code"}) | told
+    return {"name": Locale("en").territories.get(code, code), "languages": ["en"]} | told
 
 
 def _of_every_table(
@@ -313,22 +304,23 @@ def _by_table(declared: Mapping[str, Any], told: Mapping[str, Any], tables: Mapp
     of_all = dict(told) | {key: value for key, value in flat.items() if key not in _OF_ORDERS}
     of_orders = of_all | {key: value for key, value in flat.items() if key in _OF_ORDERS}
     for table in TABLES:
+        if not isinstance(said.get(table, {}), Mapping):
+            raise UsageError(
+                f"{table} is to say how a table is read.",
+                found=f"a {type(said[table]).__name__}",
+                to_try=f"a table itself as part of the data: {{'orders': …, '{table}': …}}",
+            )
         own = {**(of_orders if table == "orders" else of_all), **said.get(table, {})}
-        if "columns" in own:
-            own["columns"] = _quoted_names(own["columns"], tables.get(table))
+        if table in tables and "columns" in own:  # one that is the name of a column is quoted
+            names = tables[table].column_names
+            own["columns"] = {name: quoted(sql) if sql in names else sql for name, sql in own["columns"].items()}
         said |= {table: own} if own else {}
     return said
 
 
-def _quoted_names(columns: Mapping[str, str], table: "pa.Table | None") -> dict[str, str]:
-    """Return the expressions of columns, one that is the name of a column in memory quoted as such."""
-    names = table.column_names if table is not None else ()
-    return {column: quoted(sql) if sql in names else sql for column, sql in columns.items()}
-
-
 def _overridden(place: _Place, called: Mapping[str, Any]) -> Profile:
     """Return the profile of a place, with what the call says over it."""
-    if called:
+    if called and place.where != _CALL:
         profile_of(called, where=_CALL)
     tables = dict(place.tables)
     for key, value in called.items():

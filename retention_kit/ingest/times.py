@@ -85,10 +85,18 @@ def _in_format(text: str, one: str) -> str:
 
 
 def _pattern(pieces: Sequence[str], captured: str = "") -> str:
-    """Return the regular expression of a format, as SQL, of which one mark is captured."""
+    """Return the regular expression of a format, as SQL, of which one mark is captured.
+
+    Digits that other digits follow at once are all there: 1 January 2025 is 01012025.
+    """
     plain = [re.sub(" +", " +", re.sub(r"([][.*+?^${}()|\\])", r"\\\1", piece)) for piece in pieces[::2]]
-    marks = ["%" if mark == "%" else f"{'(' if mark == captured else '(?:'}{_MARKS[mark]})" for mark in pieces[1::2]]
-    return literal("^" + "".join(a + b for a, b in zip(plain, [*marks, ""], strict=True)) + "$")
+    whole = plain[0]
+    for mark, after, nth in zip(pieces[1::2], plain[1:], range(2, len(pieces) + 1, 2), strict=True):
+        digits = _MARKS.get(mark, mark)
+        if not after and nth < len(pieces) - 1:
+            digits = digits.replace("{1,", "{")
+        whole += f"{'(' if mark == captured else '(?:'}{digits}){after}"
+    return literal(f"^{whole}$")
 
 
 def _day_of(parts: Mapping[str, str]) -> dict[str, str]:

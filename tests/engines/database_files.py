@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from retention_kit import ingest
+from retention_kit.ingest.expressions import quoted
 
 _POSTGRES_TYPES = {
     "VARCHAR": "text",
@@ -42,7 +43,7 @@ class Shelf:
         path = self.folder / f"{name}.csv"
         connection.execute(f"COPY ({query}) TO '{path}' (HEADER false)")
         columns = ", ".join(
-            f'"{column}" {_POSTGRES_TYPES.get(type_, type_)}'
+            f"{column if column.isidentifier() else quoted(column)} {_POSTGRES_TYPES.get(type_, type_)}"
             for column, type_, *_ in connection.execute(f"DESCRIBE {query}").fetchall()
         )
         with psycopg.connect(self.url, autocommit=True) as server:

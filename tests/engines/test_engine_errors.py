@@ -5,9 +5,11 @@ import sys
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 from database_files import Shelf
 
 from retention_kit import counts, ingest
+from retention_kit.cli import main
 from retention_kit.counts import engine_of
 from retention_kit.counts.engines import shown_url
 from retention_kit.errors import KitError
@@ -294,6 +296,17 @@ def test_check_looks_at_tables_where_they_lie(company):
         "\n"
         "company can be counted."
     )
+
+
+def test_check_of_the_command_line_looks_there_too(company):
+    of_orders(company, ORDERS)
+    result = CliRunner().invoke(main, ["check", "--data", str(company.folder / "company.toml")])
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[0] == "orders: 1 rows, 2025-01-01 12:00 UTC to 2025-01-01 12:00 UTC"
+    of_orders(company, ORDERS.replace("'ana'", "NULL"))
+    result = CliRunner().invoke(main, ["check", "--data", str(company.folder / "company.toml")])
+    assert result.exit_code == 1
+    assert "1 of 1 orders have no customer_id" in result.output
 
 
 def test_check_needs_the_engine_that_holds_the_tables(company):

@@ -376,6 +376,21 @@ def test_rates_that_repeat_or_are_not_above_zero_are_refused(export, orders_of, 
             "  try:   correct 'expected'",
         ),
         (
+            '[customers.attributes]\nconsent = "Toestemming"\n',
+            "shop.toml [customers] cannot name an attribute 'consent'.\n"
+            "  found: a column of the kit\n"
+            "  try:   small letters, digits and single underscores, such as shoe_size",
+        ),
+        (
+            '[customers.attributes]\n"Shoe size" = "Maat"\n',
+            "shop.toml [customers] cannot name an attribute 'Shoe size'.\n"
+            "  try:   small letters, digits and single underscores, such as shoe_size",
+        ),
+        (
+            '[orders.attributes]\nsize = "Maat"\n',
+            "shop.toml [orders] cannot have attributes.\n  try:   attributes only under [customers]",
+        ),
+        (
             '[customers.columns]\nmarkt = "Land"\n',
             "There is no column of customers 'markt'.\n"
             "  found: 'customer_id', 'market', 'language', 'acquired_at', 'acquisition_channel', 'acquisition_cost', "
@@ -388,6 +403,17 @@ def test_a_profile_that_cannot_be_is_told_with_the_near_miss(export, profile, te
     with pytest.raises(ConfigError) as error:
         export("", profile=profile)
     assert str(error.value) == text
+
+
+def test_columns_of_the_companys_own_are_kept_as_they_are(export, orders_of, connection):
+    source = export(
+        orders_of(GOOD),
+        profile='[customers.attributes]\nshoe_size = "Maat"\nis_tall = "Maat > \'40\'"\n',
+        customers="customer_id,market,Maat\na,NL, 41 \nb,NL,\nc,DK,38\n",
+    )
+    ingest.load(source, connection)
+    rows = connection.sql("SELECT customer_id, shoe_size, is_tall FROM customers ORDER BY 1").fetchall()
+    assert rows == [("a", " 41 ", "false"), ("b", None, None), ("c", "38", "false")]
 
 
 def test_an_unknown_table_or_profile_names_the_near_miss(export, tmp_path):

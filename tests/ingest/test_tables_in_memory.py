@@ -90,6 +90,24 @@ def test_days_decimals_categories_and_nullable_numbers_are_read_by_their_types()
     ]
 
 
+def test_a_column_of_which_all_is_missing_is_missing_whatever_its_type():
+    frame = orders(refunded_at=[float("nan")] * 3, refunded_amount=pd.Series([pd.NaT] * 3), cancelled=[None] * 3)
+    assert loaded(frame) == (loaded(orders())[0], EXPECTED)
+
+
+def test_a_table_without_rows_is_told():
+    with pytest.raises(DataError, match="orders has no rows"):
+        loaded(orders().head(0))
+
+
+def test_times_in_nanoseconds_are_read(tmp_path):
+    frame = orders()
+    frame["bought"] = frame["bought"].dt.as_unit("ns")
+    assert loaded(frame)[1] == EXPECTED
+    frame["bought"] = frame["bought"].dt.tz_localize("Europe/Stockholm")
+    assert loaded(frame)[1] == EXPECTED
+
+
 def test_times_with_a_zone_are_instants_and_others_are_in_the_zone_that_is_named():
     aware = orders(bought=[datetime(2025, 1, 1, 12, tzinfo=UTC)] * 3)
     assert {row[3] for row in loaded(aware)[1]} == {datetime(2025, 1, 1, 12)}
@@ -208,6 +226,12 @@ SECRET = "customer-4711"
             UsageError,
             "files names no file of orders.\n  found: a DataFrame\n"
             "  try:   tables in memory as the data themselves: {'orders': …}",
+        ),
+        (
+            lambda: ingest.source(orders(), customers=orders(client=SECRET), **SWEDEN),
+            UsageError,
+            "customers is to say how a table is read.\n  found: a DataFrame\n"
+            "  try:   a table itself as part of the data: {'orders': …, 'customers': …}",
         ),
         (
             lambda: ingest.source(orders(client=SECRET)),
