@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
+from weakref import finalize
 
 import pandas as pd
 
@@ -104,8 +105,15 @@ class Session:
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         self.source = source
+        self._forget()
         self._engine = engine
-        self._loaded: dict[str, list[str]] = {} if engine is None else {name: [] for name in TABLES}
+        if engine is not None:
+            self._loaded = {name: [] for name in TABLES}
+
+    def _forget(self) -> None:
+        self._engine: Engine | None = None
+        self._closed: finalize | None = None
+        self._loaded: dict[str, list[str]] = {}
         self._found: list[Findings] = []
         self._state: tuple[Any, ...] = ()
         self._scope, self._made = "", set[str]()
@@ -115,6 +123,7 @@ class Session:
         """Return the engine: the one that holds the source's tables, else an embedded one."""
         if self._engine is None:
             self._engine = DuckDB() if self.source.engine is None else engine_of(self.source.engine)
+            self._closed = finalize(self, self._engine.close)  # a session that nobody has any more keeps no connection
         return self._engine
 
     @property
@@ -210,9 +219,9 @@ class Session:
 
     def close(self) -> None:
         """Let the engine go; the next question opens another one."""
-        if self._engine is not None:
-            self._engine.close()
-        self.__init__(self.source)
+        if self._closed is not None:
+            self._closed()
+        self._forget()
 
     def __enter__(self) -> Self:
         return self
