@@ -419,4 +419,4 @@ def engine(source: Source, *, as_of: str, grains: Sequence[str]) -> Engine:
 
     Rows of customers stay in it: count there, and bring the counts out through `collect`.
     """
-    return Session(source).opened(Asked(as_of, tuple(dict.fromkeys(grains)), source.markets))
+    return Session(source).released(Asked(as_of, tuple(dict.fromkeys(grains)), source.markets))

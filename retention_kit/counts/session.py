@@ -16,7 +16,7 @@ from retention_kit.config import GROUP, Market
 from retention_kit.counts import prelude
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
 from retention_kit.counts.files import FILES, header, reads, sql, summed
-from retention_kit.errors import DataError, unknown_name
+from retention_kit.errors import DataError, KitError, unknown_name
 from retention_kit.ingest import Findings, Source
 from retention_kit.ingest.loading import loaded
 from retention_kit.ingest.tables import TABLES
@@ -154,9 +154,13 @@ class Session:
         if not missing:
             return
         self._leave()
-        findings, wrong = loaded(self.engine, self.source, only=missing, before=self._loaded)
-        for error in wrong:
-            raise error
+        try:
+            findings, wrong = loaded(self.engine, self.source, only=missing, before=self._loaded)
+            for error in wrong:
+                raise error
+        except KitError:
+            self.close()  # data that cannot be counted hold no file and no connection
+            raise
         self._loaded |= {name: list(columns) for name, columns in findings.columns.items()}
         self._found.append(findings)
         prelude.complete_tables(self.engine)
@@ -216,6 +220,13 @@ class Session:
         for name in (*_SHARED[:9], "customer_buckets"):
             self._make(name)
         return self.engine
+
+    def released(self, asked: Asked) -> Engine:
+        """Return the engine as `opened` does, for its user to close: the session no longer does."""
+        engine = self.opened(asked)
+        if self._closed is not None:
+            self._closed.detach()
+        return engine
 
     def close(self) -> None:
         """Let the engine go; the next question opens another one."""
