@@ -136,8 +136,8 @@ class Metric:
         ----------
         facts : what is known of the counts: `min_cell`, below which groups are hidden; `currency`; `as_of`.
         """
-        if "grain" in frame:
-            frame = labelled(frame)
+        frame = labelled(frame) if "grain" in frame else frame.copy(deep=False)
+        frame.attrs = {}  # what is made of raw counts is not raw
         columns = self._columns(frame, currency=facts.get("currency", ""))
         return Table(
             _without_small(frame, facts.get("min_cell", 1)),

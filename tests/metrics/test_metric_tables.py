@@ -6,7 +6,7 @@ import pytest
 from retention_kit import metrics
 from retention_kit.errors import MetricError
 from retention_kit.metrics import METRICS, metric
-from retention_kit.table import Role, Table, as_raw
+from retention_kit.table import Role, Table, as_raw, raw_name
 
 BASE = pd.DataFrame(
     {
@@ -33,6 +33,11 @@ def test_a_metric_returns_a_table_with_roles_unit_definition_and_source():
     assert table.definition.startswith("Share of the customers active at the start")
     assert table.source == "activity_counts"
     assert table.to_frame()["period"].tolist() == ["2025-Q1", "2025-Q2"]
+
+
+def test_what_is_made_of_raw_counts_is_not_raw():
+    assert raw_name(base()) == "activity_counts"
+    assert raw_name(metrics.customer_retention_rate(base()).to_frame()) == ""
 
 
 def test_its_plain_function_stays_reachable():

@@ -233,12 +233,12 @@ class Audit:
     def _nested(self) -> None:
         """Of the rows of a table that hold each other's customers, the difference of two is a group too."""
         windows = self.true.tables["windows"]["window_days"].sort_values(ascending=False)
-        last = self.true.tables["active_base"].query("rule == 'window'").iloc[-1]
-        for row in self.true.tables["windows"].itertuples():
-            if (row.n_start, row.n_retained) == (last["n_start"], last["n_retained"]):
-                for column in ("n_start", "n_retained"):
-                    base = ("active_base", ("window", last["period"]), column)
-                    self._sum(("windows", row.window_days, column), base)
+        for _, last in self.true.tables["active_base"].query("rule == 'window'").tail(1).iterrows():
+            for row in self.true.tables["windows"].itertuples():
+                if (row.n_start, row.n_retained) == (last["n_start"], last["n_retained"]):
+                    for column in ("n_start", "n_retained"):
+                        base = ("active_base", ("window", last["period"]), column)
+                        self._sum(("windows", row.window_days, column), base)
         brackets = self.true.tables["brackets"]
         by_day = {last: ("brackets", (first, last), "n_observed") for first, last in
                   brackets[["first_day", "last_day"]].itertuples(index=False)}  # fmt: skip
