@@ -142,7 +142,7 @@ def _cells(table: Table, row: Sequence[tuple], *, texts: set[int]) -> Markup:
 def _cell(
     table: Table, nth: int, column: Column, told: str, at: Any, row: Mapping[str, Any], *, texts: set[int]
 ) -> Markup:
-    is_name = nth == 0 and not column.is_number
+    is_name = nth == 0 and not column.is_number and bool(told)
     tag = "th" if is_name else "td"
     attributes = [("scope", "row")] if is_name else []
     kinds = [_kind(column)]

@@ -201,7 +201,7 @@ def test_what_is_written_from_right_to_left_is_mirrored(opened: dict[str, Opened
     )
     assert title > WIDE["width"] / 2
     name, number = (
-        tab.locator(f"#active-base tbody tr:first-child td:{place}-child").bounding_box() for place in ("first", "last")
+        tab.locator(f"#active-base tbody tr:first-child > :{place}-child").bounding_box() for place in ("first", "last")
     )
     assert name["x"] > number["x"]
 
