@@ -115,80 +115,81 @@ begun AS (
     JOIN baskets AS b ON d.basket_minor >= b.least_minor AND d.basket_minor < b.beyond_minor
     LEFT JOIN later AS l ON l.market = d.market AND l.customer = d.customer AND l.nth = d.nth
 ),
-first_begun AS (
-    SELECT * FROM begun WHERE nth = 1
-),
-valued AS (
-    SELECT 'onboarding' AS strategy, 0 AS landmark_days, first_contact AS value, k.* FROM first_begun AS k
-    UNION ALL
+valued AS MATERIALIZED (
+    -- narrow, and worked out once: each strategy reads it
     SELECT
-        'communication' AS strategy, 7 AS landmark_days,
-        CASE WHEN first_us >= engaged_us THEN CASE WHEN wrote = 1 THEN 'reached in a week' ELSE 'not reached' END END AS value, k.*
-    FROM first_begun AS k
-    UNION ALL
-    SELECT
-        'translation' AS strategy, 30 AS landmark_days,
-        CASE foreign_contact WHEN 0 THEN 'own language' WHEN 1 THEN 'another language' END AS value, k.*
-    FROM first_begun AS k
-    UNION ALL
-    SELECT 'support' AS strategy, 30 AS landmark_days, support AS value, k.* FROM first_begun AS k
-    UNION ALL
-    SELECT 'loyalty' AS strategy, 30 AS landmark_days, loyalty AS value, k.* FROM first_begun AS k
-    UNION ALL
-    SELECT
-        'personalisation' AS strategy, 0 AS landmark_days,
-        CASE WHEN n_campaigns > 0 THEN CASE WHEN personal = 1 THEN 'campaign' ELSE 'no campaign' END END AS value, k.*
-    FROM first_begun AS k
-    UNION ALL
-    SELECT
-        'feedback' AS strategy, 30 AS landmark_days,
-        CASE followed WHEN 1 THEN 'followed up' WHEN 0 THEN 'not followed up' END AS value, k.*
-    FROM first_begun AS k
-    UNION ALL
-    SELECT
-        'values' AS strategy, 30 AS landmark_days,
-        CASE agrees WHEN 1 THEN 'agrees' WHEN 0 THEN 'does not agree' END AS value, k.*
-    FROM first_begun AS k
-    UNION ALL
-    SELECT 'referral' AS strategy, 0 AS landmark_days, referred AS value, k.* FROM first_begun AS k
-    UNION ALL
-    SELECT 'payment' AS strategy, 0 AS landmark_days, payment_method AS value, k.* FROM first_begun AS k
-    UNION ALL
-    SELECT
-        'education' AS strategy, 30 AS landmark_days,
-        CASE WHEN first_us >= engaged_us THEN CASE WHEN taught = 1 THEN 'viewed content' ELSE 'viewed nothing' END END AS value, k.*
-    FROM first_begun AS k
-    UNION ALL
-    SELECT 'delivery' AS strategy, 0 AS landmark_days, first_delivery AS value, k.* FROM first_begun AS k
-    UNION ALL
-    SELECT
-        'discount' AS strategy, 0 AS landmark_days,
-        CASE WHEN n_discounts + n_coupons > 0 THEN CASE WHEN discounted = 1 THEN 'discount' ELSE 'full price' END END AS value, k.*
-    FROM first_begun AS k
-    UNION ALL
-    SELECT
-        'second_coupon' AS strategy, 0 AS landmark_days,
-        CASE WHEN n_coupons > 0 THEN CASE WHEN with_coupon = 1 THEN 'coupon' ELSE 'no coupon' END END AS value, k.*
-    FROM begun AS k
-    WHERE nth = 2
-    UNION ALL
-    SELECT
-        'consistency' AS strategy, 30 AS landmark_days,
+        nth, market, CAST(start_day // 30 AS INTEGER) AS cohort, COALESCE(acquisition_channel, 'unknown') AS channel,
+        COALESCE(language, 'unknown') AS language, basket, next_day - start_day AS gap_days, later_minor,
+        first_contact AS of_onboarding,
+        CASE WHEN first_us >= engaged_us THEN CASE WHEN wrote = 1 THEN 'reached in a week' ELSE 'not reached' END END AS of_communication,
+        CASE foreign_contact WHEN 0 THEN 'own language' WHEN 1 THEN 'another language' END AS of_translation,
+        support AS of_support,
+        loyalty AS of_loyalty,
+        CASE WHEN n_campaigns > 0 THEN CASE WHEN personal = 1 THEN 'campaign' ELSE 'no campaign' END END AS of_personalisation,
+        CASE followed WHEN 1 THEN 'followed up' WHEN 0 THEN 'not followed up' END AS of_feedback,
+        CASE agrees WHEN 1 THEN 'agrees' WHEN 0 THEN 'does not agree' END AS of_values,
+        referred AS of_referral,
+        payment_method AS of_payment,
+        CASE WHEN first_us >= engaged_us THEN CASE WHEN taught = 1 THEN 'viewed content' ELSE 'viewed nothing' END END AS of_education,
+        first_delivery AS of_delivery,
+        CASE WHEN n_discounts + n_coupons > 0 THEN CASE WHEN discounted = 1 THEN 'discount' ELSE 'full price' END END AS of_discount,
+        CASE WHEN n_coupons > 0 THEN CASE WHEN with_coupon = 1 THEN 'coupon' ELSE 'no coupon' END END AS of_second_coupon,
         CASE WHEN first_delivery = 'late' OR slow_contact = 1 THEN 'a promise broken'
-            WHEN first_delivery = 'on time' OR slow_contact = 0 THEN 'every promise kept' END AS value, k.*
-    FROM first_begun AS k
+            WHEN first_delivery = 'on time' OR slow_contact = 0 THEN 'every promise kept' END AS of_consistency
+    FROM begun
+),
+told AS (
+    SELECT 'onboarding' AS strategy, 0 AS landmark_days, of_onboarding AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_onboarding IS NOT NULL
+    UNION ALL
+    SELECT 'communication' AS strategy, 7 AS landmark_days, of_communication AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_communication IS NOT NULL
+    UNION ALL
+    SELECT 'translation' AS strategy, 30 AS landmark_days, of_translation AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_translation IS NOT NULL
+    UNION ALL
+    SELECT 'support' AS strategy, 30 AS landmark_days, of_support AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_support IS NOT NULL
+    UNION ALL
+    SELECT 'loyalty' AS strategy, 30 AS landmark_days, of_loyalty AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_loyalty IS NOT NULL
+    UNION ALL
+    SELECT 'personalisation' AS strategy, 0 AS landmark_days, of_personalisation AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_personalisation IS NOT NULL
+    UNION ALL
+    SELECT 'feedback' AS strategy, 30 AS landmark_days, of_feedback AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_feedback IS NOT NULL
+    UNION ALL
+    SELECT 'values' AS strategy, 30 AS landmark_days, of_values AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_values IS NOT NULL
+    UNION ALL
+    SELECT 'referral' AS strategy, 0 AS landmark_days, of_referral AS value, market, cohort, 'any' AS channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_referral IS NOT NULL
+    UNION ALL
+    SELECT 'payment' AS strategy, 0 AS landmark_days, of_payment AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_payment IS NOT NULL
+    UNION ALL
+    SELECT 'education' AS strategy, 30 AS landmark_days, of_education AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_education IS NOT NULL
+    UNION ALL
+    SELECT 'delivery' AS strategy, 0 AS landmark_days, of_delivery AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_delivery IS NOT NULL
+    UNION ALL
+    SELECT 'discount' AS strategy, 0 AS landmark_days, of_discount AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_discount IS NOT NULL
+    UNION ALL
+    SELECT 'second_coupon' AS strategy, 0 AS landmark_days, of_second_coupon AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 2 AND of_second_coupon IS NOT NULL
+    UNION ALL
+    SELECT 'consistency' AS strategy, 30 AS landmark_days, of_consistency AS value, market, cohort, channel, language, basket, gap_days, later_minor
+    FROM valued WHERE nth = 1 AND of_consistency IS NOT NULL
 )
 SELECT
-    strategy, market, CAST(start_day // 30 AS INTEGER) AS cohort,
-    CASE WHEN strategy = 'referral' THEN 'any' ELSE COALESCE(acquisition_channel, 'unknown') END AS acquisition_channel,
-    COALESCE(language, 'unknown') AS language, basket, landmark_days, value,
+    strategy, market, cohort, channel AS acquisition_channel, language, basket, landmark_days, value,
     COUNT(*) AS n_observed,
-    SUM(CASE WHEN next_day - start_day <= 90 THEN 1 ELSE 0 END) AS n_returned,
+    SUM(CASE WHEN gap_days <= 90 THEN 1 ELSE 0 END) AS n_returned,
     SUM(later_minor) AS later_minor
-FROM valued
-WHERE value IS NOT NULL AND (landmark_days = 0 OR next_day IS NULL OR next_day - start_day > landmark_days)
-GROUP BY
-    strategy, market, CAST(start_day // 30 AS INTEGER),
-    CASE WHEN strategy = 'referral' THEN 'any' ELSE COALESCE(acquisition_channel, 'unknown') END,
-    COALESCE(language, 'unknown'), basket, landmark_days, value
+FROM told
+WHERE landmark_days = 0 OR gap_days IS NULL OR gap_days > landmark_days
+GROUP BY strategy, market, cohort, channel, language, basket, landmark_days, value
 ORDER BY strategy, market, cohort, acquisition_channel, language, basket, value
