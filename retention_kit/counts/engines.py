@@ -18,8 +18,8 @@ import duckdb
 import pandas as pd
 import psutil
 import pyarrow as pa
-import sqlglot
 
+from retention_kit.counts.files import transpiled
 from retention_kit.errors import KitError, UsageError, listed, near_miss, shown
 from retention_kit.ingest import times
 from retention_kit.ingest.embedded import Embedded
@@ -191,7 +191,7 @@ def compiled(query: str, dialect: str) -> str:
     """Return a query of DuckDB's dialect as the engine speaks it."""
     if dialect == "duckdb":
         return query.rstrip().removesuffix(";")
-    return sqlglot.transpile(query, read="duckdb", write=dialect, comments=False)[0]
+    return transpiled(query, dialect, comments=False)
 
 
 class DuckDB(Embedded, Engine):

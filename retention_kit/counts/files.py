@@ -107,7 +107,19 @@ def sql(name: str, *, dialect: str = "duckdb") -> str:
 
     if dialect not in sqlglot.Dialect.classes:
         raise unknown_name("SQL dialect", dialect, sorted(filter(None, sqlglot.Dialect.classes)))
-    return sqlglot.transpile(written, read="duckdb", write=dialect, pretty=True)[0]
+    return transpiled(written, dialect, pretty=True)
+
+
+def transpiled(query: str, dialect: str, **options: bool) -> str:
+    """Return a query of DuckDB's dialect in another one, of which not all make a named query once when told to."""
+    import sqlglot
+
+    if dialect not in _MATERIALIZED:
+        query = query.replace(" AS MATERIALIZED (", " AS (")
+    return sqlglot.transpile(query, read="duckdb", write=dialect, **options)[0]
+
+
+_MATERIALIZED = ("duckdb", "postgres")
 
 
 @cache

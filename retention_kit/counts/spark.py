@@ -95,6 +95,11 @@ class Spark(Engine):
         if self._made.pop(name, None) is not None:
             self.session.catalog.dropTempView(name)
 
+    def rename(self, name: str, new: str) -> None:
+        """Give a view of ours another name."""
+        self._name(new, self._made[name])
+        self.drop(name)
+
     def load(self, name: str, table: pa.Table) -> None:
         """Create a view of rows."""
         if table.num_rows:
