@@ -15,6 +15,7 @@ from retention_kit.counts.counting import (
 from retention_kit.counts.database import fingerprint, load_in, remember
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
 from retention_kit.counts.files import FILES, sql
+from retention_kit.counts.segments import Segment
 from retention_kit.counts.session import Asked, Session
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "DuckDB",
     "Engine",
     "MarketCounts",
+    "Segment",
     "Session",
     "count",
     "counted",

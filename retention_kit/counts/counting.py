@@ -12,6 +12,7 @@ from babel.numbers import get_currency_precision
 from retention_kit.config import GROUP, GROUP_NAME, Market, store_root
 from retention_kit.counts import prelude, store
 from retention_kit.counts.engines import Engine
+from retention_kit.counts.segments import ORDERS, Segment, SegmentMarkets
 from retention_kit.counts.session import Asked, Session
 from retention_kit.errors import DataError, UsageError, unknown_name
 from retention_kit.ingest import Findings, Source
@@ -149,6 +150,11 @@ class Counted:
             else replace(self.session.source, markets=markets)
         )
 
+    @cached_property
+    def facts(self) -> Mapping[str, Market]:
+        """Return what is declared of each market; of a segment, of the market it is of."""
+        return SegmentMarkets(self.asked.markets)
+
     @property
     def as_of(self) -> str:
         """Return the first instant not observed."""
@@ -204,7 +210,7 @@ class Counted:
             counted = self.session.markets(self.asked)
         else:
             counted = set(kept.whole.loc[kept.whole["n_orders"] > 0, "market"])
-        return tuple(code for code in self.asked.markets if code in counted)
+        return tuple(SegmentMarkets(self.asked.markets, sorted(counted)))
 
     def of(self, market: str) -> MarketCounts:
         """Return the counts of one market; `ALL` for the group.
@@ -214,7 +220,7 @@ class Counted:
         UsageError : the market is not declared (names the near miss).
         DataError : it is declared and has no kept order before `as_of`.
         """
-        known = self._group() if market == GROUP else self.asked.markets[market]
+        known = self._group() if market == GROUP else self.facts[market]
         if market != GROUP and market not in self.markets:
             raise DataError(
                 f"{known.name} ({market}) has no kept order before {self.as_of}.",
@@ -236,7 +242,7 @@ class Counted:
                 f"The report of all markets cannot be of '{market}'.",
                 to_try="notebooks/market_report.ipynb, which is of one",
             )
-        return {code: self.asked.markets[code] for code in self.markets}
+        return {code: self.facts[code] for code in self.markets}
 
     @property
     def group_money(self) -> tuple[str, int] | None:
@@ -249,11 +255,11 @@ class Counted:
 
     @property
     def _one_money(self) -> bool:
-        markets = [self.asked.markets[code] for code in self.markets]
+        markets = [self.facts[code] for code in self.markets]
         return len({(market.currency, market.minor_per_unit) for market in markets}) == 1
 
     def _group(self) -> Market:
-        markets = [self.asked.markets[code] for code in self.markets]
+        markets = [self.facts[code] for code in self.markets]
         return markets[0].model_copy(
             update={
                 "code": GROUP,
@@ -266,18 +272,26 @@ class Counted:
         )
 
     def _rows_of(self, market: str, name: str) -> pd.DataFrame:
-        return self._table(name).of(market)
+        return self._told(self._table(name).of(market))
+
+    def _told(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows without money where the activity is none that is paid for."""
+        if self.asked.activity == ORDERS:
+            return rows
+        return rows.drop(columns=[column for column in rows if column.endswith(_MONEY_SUFFIX)])
 
     def _rows_of_group(self, name: str) -> pd.DataFrame:
         rows = self._group_rows(name) if name in _OF_THE_GROUP else self._table(name).of(GROUP)
         if self._one_money:
-            return rows
+            return self._told(rows)
         return rows.drop(columns=[column for column in rows if column.endswith(_MONEY_SUFFIX)])
 
     def _everybody(self, name: str) -> pd.DataFrame:
         """Return a table with the rows of all markets, and of the group where it is counted for it."""
         rows = self._table(name).whole
-        return pd.concat([rows, self._group_rows(name)], ignore_index=True) if name in _OF_THE_GROUP else rows
+        if name in _OF_THE_GROUP:
+            rows = pd.concat([rows, self._group_rows(name)], ignore_index=True)
+        return self._told(rows)
 
     def _table(self, name: str) -> "store.KeptTable":
         if name not in self._of_markets:
@@ -328,6 +342,8 @@ def counted(
     grains: Sequence[str],
     holdout_weeks: int | None = None,
     session: Session | None = None,
+    segment: Segment | None = None,
+    activity: str = ORDERS,
 ) -> Counted:
     """Return the counts of all markets, each counted when it is first asked for, or read from the project's store.
 
@@ -339,6 +355,9 @@ def counted(
     holdout_weeks : weeks before `as_of` that are held out, for a forecast made then to be held against; with it there
         are `PURCHASE_TABLES` too.
     session : an engine that holds the source's data already.
+    segment : who is counted, or by what the markets are split: a market of the counts is then `DK:gold`.
+    activity : what counts as active: orders; a kind of engagement, such as `visit`; or a `subscription` that runs.
+        Cohorts are then by the first such activity, and no money is told.
 
     Raises
     ------
@@ -346,7 +365,8 @@ def counted(
     DataError : when something is counted: too many refused rows, a missing exchange rate, no order.
     """
     folder = store_root() / ".counts"
-    return _counted(source, as_of=as_of, grains=grains, holdout_weeks=holdout_weeks, session=session, folder=folder)
+    asked = {"as_of": as_of, "grains": grains, "holdout_weeks": holdout_weeks, "segment": segment, "activity": activity}
+    return _counted(source, **asked, session=session, folder=folder)
 
 
 def count(
@@ -356,6 +376,8 @@ def count(
     grains: Sequence[str],
     tables: Sequence[str] = COUNTS_TABLES,
     holdout_weeks: int | None = None,
+    segment: Segment | None = None,
+    activity: str = ORDERS,
 ) -> Counted:
     """Return the counts of all markets, counted now and kept in memory alone.
 
@@ -365,7 +387,7 @@ def count(
 
     Other parameters and errors as of `counted`.
     """
-    asked = {"as_of": as_of, "grains": grains, "holdout_weeks": holdout_weeks}
+    asked = {"as_of": as_of, "grains": grains, "holdout_weeks": holdout_weeks, "segment": segment, "activity": activity}
     found = _counted(source, **asked, session=None, folder=None, names=tables)
     found.prepare(found.names)
     _ = found.findings
@@ -382,6 +404,8 @@ def _counted(
     session: Session | None,
     folder: Path | None,
     names: Sequence[str] = (*COUNTS_TABLES, *FURTHER_TABLES),
+    segment: Segment | None = None,
+    activity: str = ORDERS,
 ) -> Counted:
     for table in names:
         if table not in (known := (*COUNTS_TABLES, *FURTHER_TABLES)):
@@ -392,7 +416,7 @@ def _counted(
             raise unknown_name("grain", grain, GRAINS)
     if holdout_weeks is not None:
         prelude.refuse_hold_out(holdout_weeks)
-    asked = Asked(as_of, grains, source.markets, holdout_weeks)
+    asked = Asked(as_of, grains, source.markets, holdout_weeks, segment, activity)
     held_out = PURCHASE_TABLES if holdout_weeks is not None else ()
     return Counted(session or Session(source), asked, folder=folder, names=(*names, *held_out))
 

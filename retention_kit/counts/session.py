@@ -16,6 +16,7 @@ from retention_kit.config import GROUP, Market
 from retention_kit.counts import prelude
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
 from retention_kit.counts.files import FILES, header, reads, sql, summed
+from retention_kit.counts.segments import ORDERS, Segment, SegmentMarkets, apply, restore, tables_of
 from retention_kit.errors import DataError, KitError, unknown_name
 from retention_kit.ingest import Findings, Source
 from retention_kit.ingest.loading import loaded
@@ -86,12 +87,14 @@ class Asked:
     grains: tuple[str, ...]
     markets: Mapping[str, Market]
     holdout_weeks: int | None = None
+    segment: Segment | None = None
+    activity: str = ORDERS
 
     @property
     def state(self) -> tuple[Any, ...]:
         """Return what the tables in the engine depend on."""
         windows = tuple((code, market.activity_window_days) for code, market in self.markets.items())
-        return self.as_of, self.grains, windows, self.holdout_weeks
+        return self.as_of, self.grains, windows, self.holdout_weeks, self.segment, self.activity
 
 
 class Session:
@@ -117,6 +120,7 @@ class Session:
         self._found: list[Findings] = []
         self._state: tuple[Any, ...] = ()
         self._scope, self._made = "", set[str]()
+        self._rewritten: list[str] = []
 
     @property
     def engine(self) -> Engine:
@@ -154,6 +158,9 @@ class Session:
         if not missing:
             return
         self._leave()
+        if self._rewritten:
+            self._restore()
+            self._state = ()
         try:
             findings, wrong = loaded(self.engine, self.source, only=missing, before=self._loaded)
             for error in wrong:
@@ -242,19 +249,21 @@ class Session:
 
     def _enter(self, asked: Asked, names: Sequence[str]) -> None:
         """Make the engine ready for what is asked, from the tables that the counting of some names reads."""
-        self.load(_raw_tables(names))
+        there = dict.fromkeys(self.source.tables, ())
+        self.load(_raw_tables(names) | tables_of(asked.segment, asked.activity, there))
         if self._state == asked.state:
             return
         for grain in asked.grains:
             if grain not in GRAINS:
                 raise unknown_name("grain", grain, GRAINS)
         self._leave()
+        self._restore()
         engine = self.engine
         prelude.complete_tables(engine)
         if asked.holdout_weeks is not None:
             prelude.hold_out(engine, asked.holdout_weeks)
             prelude.load_bins(engine)
-        source = _with_markets(self.source, asked.markets)
+        source = _with_markets(self.source, self._markets_of(asked))
         prelude.prepare(engine, source, as_of=asked.as_of, grains=asked.grains)
         orders = prelude.keyed_orders(engine)
         ledger = _after("keyed_orders", orders, sql("ledger"))
@@ -267,6 +276,33 @@ class Session:
         engine.create("contract_days", sql("contract_days"))
         self._state = asked.state
         self._scope, self._made = "", set()
+
+    def _markets_of(self, asked: Asked) -> Mapping[str, Market]:
+        """Return the markets to be counted; rewrite the tables for a segment or another activity first."""
+        if asked.segment is None and asked.activity == ORDERS:
+            return asked.markets
+        self._rewritten = apply(
+            self.engine,
+            segment=asked.segment,
+            activity=asked.activity,
+            columns=self._loaded,
+            as_of=asked.as_of,
+            markets=asked.markets,
+            free_orders=self.source.free_orders,
+        )
+        codes = [code for (code,) in self.engine.values("SELECT DISTINCT market FROM orders")]
+        if not codes:
+            raise DataError(
+                "Nobody is in the segment.",
+                found=str(asked.segment or asked.activity),
+                to_try="another value, or a later as_of",
+            )
+        return SegmentMarkets(asked.markets, codes)
+
+    def _restore(self) -> None:
+        """Bring back the tables as they were loaded, after a segment or another activity."""
+        restore(self.engine, self._rewritten)
+        self._rewritten = []
 
     def _in(self, scope: str) -> None:
         """Let the ledger be that of a scope: all customers, a part of them, or the movers, in each market or once."""

@@ -52,6 +52,8 @@ def key(source: Source, asked: Asked, name: str, part: str = "") -> str:
         repr(sorted(asked.grains) if has_grain else []),
         repr(windows),
         str(asked.holdout_weeks if held_out else None),
+        repr(asked.segment),
+        asked.activity,
         name,
         part,
         *(text(file) for file in sorted((_reads_of(name) | {name, "ledger", "refunds"}) & set(FILES)) if name),

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.errors import ConfigError, shown
+from retention_kit.errors import ConfigError, UsageError, shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,6 +42,43 @@ def refuse_other_than_expressions(expressions: dict[str, str], *, where: str) ->
             wrong = _wrong(_parsed(parser, sql), bare)
             if wrong:
                 raise ConfigError(f"{where} cannot make '{shown(name)}'.", found=wrong, to_try=_PERMITTED)
+
+
+def refuse_other_than_a_value(sql: str) -> None:
+    """Raise a UsageError for a text that is not one value of a row: a query, an aggregate, several columns or rows.
+
+    Parameters
+    ----------
+    sql : an expression of DuckDB's SQL over the columns of a row, such as a segment's.
+    """
+    import duckdb
+
+    with duckdb.connect() as parser:
+        parsed = _parsed(parser, sql)
+        wrong = _wrong(parsed, _parsed(parser, "1"))
+        if not wrong:
+            wrong = next(filter(None, map(_many, _nodes(parsed["statements"][0]["node"]["select_list"]))), "")
+    if wrong:
+        raise UsageError(
+            "A segment is one value of each customer.",
+            found=f"{shown(sql, most=80)}: {wrong}",
+            to_try="a column, or an expression such as \"acquisition_channel = 'referral'\"",
+        )
+
+
+_AGGREGATES = {"count", "count_star", "sum", "avg", "min", "max", "any_value", "first", "last", "list", "string_agg"}
+
+
+def _many(node: dict[str, Any]) -> str:
+    """Return what a part of an expression makes more of than one value of a row; nothing where it does not."""
+    name = str(node.get("function_name", "")).casefold()
+    if node.get("class") == "STAR" or name == "columns":
+        return "several columns"
+    if name in ("unnest", "generate_series", "range"):
+        return "several rows"
+    if node.get("class") == "WINDOW" or name in _AGGREGATES:
+        return "a value of several rows"
+    return ""
 
 
 def columns_of(sql: str) -> list[str]:
