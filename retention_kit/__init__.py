@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from retention_kit.metrics import difference_of_shares, kaplan_meier, log_rank, metric, wilson
     from retention_kit.present.figures import house_style
     from retention_kit.run.orchestration import report
-    from retention_kit.shop import Market, Shop, open
+    from retention_kit.shop import Market, Segments, Shop, open
     from retention_kit.table import Column, Role, Table
 
 _HOMES = {
     "open": "retention_kit.shop",
     "Shop": "retention_kit.shop",
     "Market": "retention_kit.shop",
+    "Segments": "retention_kit.shop",
     "Table": "retention_kit.table",
     "Column": "retention_kit.table",
     "Role": "retention_kit.table",
@@ -50,6 +51,7 @@ __all__ = [
     "Market",
     "MetricError",
     "Role",
+    "Segments",
     "Shop",
     "Table",
     "UsageError",

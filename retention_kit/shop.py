@@ -4,9 +4,12 @@ A shop counts what is asked for, when it is asked for, and keeps it; a changed w
 the same data. Rows of customers stay in the engine.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
@@ -16,9 +19,9 @@ from retention_kit.config import Market as MarketFacts
 from retention_kit.config import Markets
 from retention_kit.errors import MetricError, UsageError, near_miss, unknown_name
 from retention_kit.ingest import Source
-from retention_kit.messages import N_
+from retention_kit.messages import N_, Message, Verbatim
 from retention_kit.metrics import METRICS, Metric
-from retention_kit.periods import GRAINS
+from retention_kit.periods import GRAINS, label, period_of
 from retention_kit.table import Column, Role, Table, as_raw, interval
 
 if TYPE_CHECKING:
@@ -86,10 +89,14 @@ class Shop:
     source: Source = field(repr=False)
     as_of: str
     _session: counts.Session = field(repr=False)
+    segment: counts.Segment | None = None
+    activity: str = "orders"
     _kept: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
-        return f"Shop '{self.source.name}', observed before {self.as_of}"
+        who = f", of {self.segment}" if self.segment else ""
+        did = f", active by {self.activity}" if self.activity != "orders" else ""
+        return f"Shop '{self.source.name}', observed before {self.as_of}{who}{did}"
 
     @property
     def markets(self) -> tuple[str, ...]:
@@ -142,6 +149,54 @@ class Shop:
         source = replace(self.source, markets=Markets(markets, where=self.source.markets.where))
         return replace(self, source=source, _kept={})
 
+    def where(self, sql: str, *, frozen: Any = None) -> Self:
+        """Return the shop of those customers alone of whom an expression is true.
+
+        Parameters
+        ----------
+        sql : an expression of DuckDB's SQL over columns of the data: "acquisition_channel = 'referral'". A column of
+            orders is that of the customer's first kept order; one of events that of the last one before it.
+        frozen : a day before which it is asked instead of at the first order.
+
+        Raises
+        ------
+        UsageError, DataError : when something is counted: a column that is not there, more than one value of a row.
+        """
+        return self._in(counts.Segment(sql, is_split=False, frozen=self._frozen(frozen)))
+
+    def by(self, sql: str, *, frozen: Any = None) -> "Segments":
+        """Return the shop's segments: one for each value of a column or an expression; parameters as of `where`.
+
+        A customer of whom the data do not say is in the segment `none`.
+        """
+        return Segments(self._in(counts.Segment(sql, is_split=True, frozen=self._frozen(frozen))))
+
+    def active_by(self, activity: str) -> Self:
+        """Return the shop in which another activity than orders counts.
+
+        Cohorts are then by the first such activity, and no money is told.
+
+        Parameters
+        ----------
+        activity : a kind of engagement, such as `visit`, or a `subscription` that runs.
+
+        Raises
+        ------
+        UsageError : when something is counted: an activity that the data do not have (names the near miss).
+        """
+        return replace(self, activity=activity, _kept={})
+
+    def _frozen(self, when: Any) -> str:
+        return "" if when is None else ingest.observation_end(self.source, when)
+
+    def _in(self, segment: counts.Segment) -> Self:
+        if self.segment is not None:
+            raise UsageError(
+                f"This shop is a segment already: {self.segment}.",
+                to_try="one expression for both, such as \"loyalty_tier = 'gold' AND acquisition_channel = 'search'\"",
+            )
+        return replace(self, segment=segment, _kept={})
+
     def counts(self, name: str, *, grain: str | None = None) -> pd.DataFrame:
         """Return a counts table of all markets: whole numbers, in which small groups are not protected.
 
@@ -176,7 +231,14 @@ class Shop:
             self._kept[asked] = (
                 self._kept[wider]
                 if wider
-                else counts.counted(self.source, as_of=self.as_of, grains=asked, session=self._session)
+                else counts.counted(
+                    self.source,
+                    as_of=self.as_of,
+                    grains=asked,
+                    session=self._session,
+                    segment=self.segment,
+                    activity=self.activity,
+                )
             )
         return self._kept[asked]
 
@@ -207,12 +269,19 @@ class Market:
     def __repr__(self) -> str:
         return f"{self.facts.name} ({self.code}), observed before {self.shop.as_of}"
 
+    def where(self, sql: str, *, frozen: Any = None) -> "Market":
+        """Return those customers of the market of whom an expression is true; parameters as of `Shop.where`."""
+        return self.shop.where(sql, frozen=frozen).market(self.code)
+
+    def by(self, sql: str, *, frozen: Any = None) -> "Segments":
+        """Return the market's segments, one for each value of a column or an expression; parameters as of `Shop.by`."""
+        return self.shop.by(sql, frozen=frozen).market(self.code)
+
     def __getattr__(self, name: str) -> Any:
         """Refuse a name that is none, with the near miss."""
         if name.startswith("_"):
             raise AttributeError(name)
-        near = near_miss(name, [known for known in dir(type(self)) if not known.startswith("_")])
-        raise AttributeError(f"A market has no '{name}'." + (f" Did you mean '{near}'?" if near else ""))
+        raise AttributeError(_no_such("A market has", name, [known for known in dir(type(self)) if known[0] != "_"]))
 
     @property
     def code(self) -> str:
@@ -365,11 +434,40 @@ class Market:
         """Return whether customers of two markets or segments stay equally long (log-rank test, Mantel 1966)."""
         return _log_rank({self._called(): self, other._called(): other})
 
+    def customers(self, *, cohort: str, age: int, to: Any, grain: str = "month") -> pd.DataFrame | None:
+        """Write the ids of the customers behind a cell of the cohort table to a file that its owner alone can read.
+
+        Parameters
+        ----------
+        cohort : such as `2025-01`, a period of the grain.
+        age : in whole periods; those with a kept order at it are meant.
+        to : the file, made for its owner alone; or `pandas.DataFrame`, to have them in this session instead.
+
+        Raises
+        ------
+        UsageError : there is such a file already, or no such cohort.
+        """
+        from retention_kit.counts.behind import customers_of_a_cell
+
+        period = _period(cohort, grain=_known(grain, GRAINS, "grain"))
+        counted = self.shop._counted((grain,))
+        ids = customers_of_a_cell(counted, market=self.code, grain=grain, cohort=period, age=age)
+        if to is pd.DataFrame:
+            return ids
+        _write_for_owner(ids, Path(to))
+        return None
+
     def _called(self) -> str:
         return self.name
 
     def _known_facts(self) -> dict[str, Any]:
-        return {"as_of": self.shop.as_of, "min_cell": self.shop.source.min_cell, "currency": self.currency}
+        shop, notes = self.shop, []
+        if shop.activity != "orders":
+            notes.append(Message("Active by {activity}, not by orders.", activity=shop.activity))
+        if shop.segment is not None and not shop.segment.is_split:
+            notes.append(Message("Of the customers of whom this is true: {segment}.", segment=str(shop.segment)))
+        facts = {"as_of": shop.as_of, "min_cell": shop.source.min_cell, "currency": self.currency}
+        return facts | {"notes": notes}
 
     def _cohort_table(self, name: str, grain: str, *, drawn: str, value: str, kind: str) -> Table:
         metric = METRICS[name]
@@ -396,6 +494,116 @@ class Market:
         return partial(_draw, name, shown, market=self.facts, **asked)
 
 
+class Segments(Mapping[str, Market]):
+    """The segments of a shop, or of one market of it: a mapping of names to markets, which answers as a market does.
+
+    `segments.retention_rate()` asks each of them and returns one table, with a column `segment`.
+    """
+
+    def __init__(self, shop: Shop, market: str = "") -> None:
+        """Take the shop that is split, and the market whose segments are meant; all of it where none is named."""
+        self._shop, self._market = shop, market
+
+    def __repr__(self) -> str:
+        return f"Segments of {self._shop}: {', '.join(self)}"
+
+    def market(self, code: str) -> "Segments":
+        """Return the segments of one market.
+
+        Raises
+        ------
+        UsageError : no such market (names the near miss).
+        """
+        _ = self._shop.source.markets[code]
+        return Segments(self._shop, code)
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of the segments."""
+        return iter([self._name(code) for code in self._codes])
+
+    def __len__(self) -> int:
+        """Return how many segments there are."""
+        return len(self._codes)
+
+    def __getitem__(self, name: str) -> Market:
+        """Return a segment, asked as a market.
+
+        Raises
+        ------
+        UsageError : no such segment (names the near miss).
+        """
+        named = {self._name(code): code for code in self._codes}
+        return self._shop.market(named[_known(name, named, "segment")])
+
+    def compare(self, metric: str | Metric = "customer_retention_rate", *, grain: str = "quarter") -> Table:
+        """Return a share of every segment: against one other where there are two, else against all others."""
+        return _compared(dict(self), metric, grain=grain, title=N_("Segment"))
+
+    def log_rank(self) -> Table:
+        """Return whether customers of all segments stay equally long (log-rank test, Mantel 1966)."""
+        return _log_rank(dict(self))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a question to every segment, whose answers stand in one table."""
+        if name not in _ASKED_OF_EACH:
+            raise AttributeError(_no_such("segments have", name, [*_ASKED_OF_EACH, "compare", "log_rank", "market"]))
+        return partial(self._asked, name)
+
+    def __dir__(self) -> list[str]:
+        """Return its names, the questions among them."""
+        return [*super().__dir__(), *_ASKED_OF_EACH]
+
+    def _asked(self, question: str, *given: Any, **asked: Any) -> Table:
+        answers = {name: getattr(market, question)(*given, **asked) for name, market in self.items()}
+        first = next(iter(answers.values()))
+        frames = [table.frame.assign(segment=name) for name, table in answers.items()]
+        hidden = [
+            pd.DataFrame(False, index=table.frame.index, columns=table.frame.columns) if table.hidden is None
+            else table.hidden
+            for table in answers.values()
+        ]  # fmt: skip
+        drawn = None
+        if question in _CURVES:
+            drawn = partial(_draw_curves, answers, value=_CURVES[question])
+        return replace(
+            first,
+            frame=pd.concat(frames, ignore_index=True),
+            columns=[Column("segment", N_("Segment"), Role.KEY), *first.columns],
+            hidden=pd.concat(hidden, ignore_index=True).astype(bool),
+            notes=[*first.notes, Verbatim(f"{self._shop.segment}")],
+            twin="",
+            drawn=drawn,
+        )
+
+    @property
+    def _codes(self) -> list[str]:
+        return [code for code in self._shop.markets if not self._market or code.startswith(f"{self._market}:")]
+
+    def _name(self, code: str) -> str:
+        return code.partition(":")[2] if self._market else code.replace(":", " ")
+
+
+_ASKED_OF_EACH = (
+    *("cohorts", "retention", "retention_rate", "churn_rate", "base", "returned", "survival", "orders"),
+    *("headlines", "value"),
+)
+"""Questions to a market that every segment answers, in one table."""
+_CURVES = {
+    "retention": ("age", "pooled_retention"),
+    "survival": ("duration_days", "survival"),
+    "retention_rate": ("period", "customer_retention_rate"),
+    "churn_rate": ("period", "churn_rate"),
+}
+"""Answers of segments that are drawn as lines beside each other: over which column, and which."""
+
+
+def _draw_curves(answers: Mapping[str, Table], *, value: tuple[str, str], ax: "Axes | None" = None) -> "Figure":
+    from retention_kit.present import figures
+
+    figures.house_style()
+    return figures.curves(answers, over=value[0], value=value[1], ax=ax)
+
+
 def _draw(name: str, shown: Table | pd.DataFrame, *, ax: "Axes | None" = None, **asked: Any) -> "Figure":
     """Return a figure of the kit's, in its house style."""
     from retention_kit.present import figures
@@ -404,7 +612,7 @@ def _draw(name: str, shown: Table | pd.DataFrame, *, ax: "Axes | None" = None, *
     return getattr(figures, name)(shown, ax=ax, **asked)
 
 
-def _compared(asked: Mapping[str, Market], metric: str | Metric, *, grain: str) -> Table:
+def _compared(asked: Mapping[str, Market], metric: str | Metric, *, grain: str, title: str = N_("Market")) -> Table:
     """Return a share of several markets or segments: each beside the others, with the difference of two."""
     from retention_kit.metrics import difference_of_shares
     from retention_kit.metrics.group import compared_shares
@@ -415,7 +623,7 @@ def _compared(asked: Mapping[str, Market], metric: str | Metric, *, grain: str) 
     least = max(next(iter(asked.values())).shop.source.min_cell, 1)
     told = frame[frame["n"] >= least]
     columns = [
-        Column("market", N_("Market"), Role.KEY),
+        Column("market", title, Role.KEY),
         Column("share", filed.label, Role.SHARE, unit=filed.unit),
         interval(N_("95% interval"), Role.SHARE),
         Column("n", N_("n"), Role.N),
@@ -517,6 +725,50 @@ def _log_rank(asked: Mapping[str, Market]) -> Table:
         title=N_("Do customers of these groups stay equally long?"),
         source="lifetime_counts",
     )
+
+
+def _no_such(whose: str, name: str, known: Iterable[str]) -> str:
+    near = near_miss(name, list(known))
+    return f"{whose} no '{name}'." + (f" Did you mean '{near}'?" if near else "")
+
+
+def _period(written: str, *, grain: str) -> int:
+    """Return the number of a period that is written out.
+
+    Raises
+    ------
+    UsageError : it is no period of the grain.
+    """
+    periods = {period_of(day, grain=grain) for day in _days_of(written)}
+    found = next((period for period in periods if label(period, grain=grain) == written), None)
+    if found is None:
+        example = label(period_of(date(2025, 1, 1), grain=grain), grain=grain)
+        raise UsageError(f"'{written}' is no {grain}.", to_try=f"one such as '{example}'")
+    return found
+
+
+def _days_of(written: str) -> Iterator[date]:
+    """Yield the days of the year that a text begins with, and a few before, in which its first week may begin."""
+    year = int(written[:4]) if written[:4].isdigit() and 1 < int(written[:4]) < 9999 else None
+    start = None if year is None else date(year, 1, 1) - timedelta(days=4)
+    yield from () if start is None else (start + timedelta(days=n) for n in range(375))
+
+
+def _write_for_owner(ids: pd.DataFrame, path: Path) -> None:
+    """Write ids to a new file that its owner alone can read.
+
+    Raises
+    ------
+    UsageError : there is a file of that name, or none can be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as why:
+        raise UsageError(
+            f"'{path.name}' cannot be written.", found=os.strerror(why.errno or 0), to_try="a name that no file has yet"
+        ) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        ids.to_csv(file, index=False)
 
 
 def _known(name: str, known: Iterable[str], what: str) -> str:

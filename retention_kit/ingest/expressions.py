@@ -72,7 +72,7 @@ _AGGREGATES = {"count", "count_star", "sum", "avg", "min", "max", "any_value", "
 def _many(node: dict[str, Any]) -> str:
     """Return what a part of an expression makes more of than one value of a row; nothing where it does not."""
     name = str(node.get("function_name", "")).casefold()
-    if node.get("class") == "STAR" or name == "columns":
+    if node.get("class") == "STAR" or name in ("columns", "row", "struct_pack"):
         return "several columns"
     if name in ("unnest", "generate_series", "range"):
         return "several rows"

@@ -134,7 +134,7 @@ class Metric:
 
         Parameters
         ----------
-        facts : what is known of the counts: `min_cell`, below which groups are hidden; `currency`; `as_of`.
+        facts : what is known of the counts: `min_cell`, below which groups are hidden; `currency`; `as_of`; `notes`.
         """
         frame = labelled(frame) if "grain" in frame else frame.copy(deep=False)
         frame.attrs = {}  # what is made of raw counts is not raw
@@ -148,6 +148,7 @@ class Metric:
             source=self.takes,
             as_of=facts.get("as_of", ""),
             hidden=_small(frame, facts.get("min_cell", 1)),
+            notes=facts.get("notes", ()),
         )
 
     def __repr__(self) -> str:

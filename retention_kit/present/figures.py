@@ -25,7 +25,7 @@ from retention_kit.config import Market
 from retention_kit.errors import UsageError
 from retention_kit.metrics.rows import where
 from retention_kit.present import formats
-from retention_kit.present.languages import N_, _, ngettext, place, speak
+from retention_kit.present.languages import N_, _, ngettext, place, speak, worded
 from retention_kit.present.layout import Margins, in_lines, text_width
 from retention_kit.present.words import age_axis, beside, value_of_cut
 from retention_kit.table import Table
@@ -411,6 +411,35 @@ def survival_curve(survival: Table | pd.DataFrame, *, market: Market, ax: Axes |
     # Translators: told is such as "30 days 90.1% (89.0% to 91.2%); 120 days 60.3% (…)"
     sentence = _("Survival of the customers of {market}, n {n}: longer than {told}.")
     return _told(figure, sentence.format(market=place(market.name), n=n, told=told))
+
+
+def curves(tables: Mapping[str, Table], *, over: str, value: str, ax: Axes | None = None) -> Figure:
+    """Return the same curve of several groups, each a line with its interval where it has one.
+
+    Parameters
+    ----------
+    tables : by name of the group; of each the columns `over`, `value`, `lower`, `upper`.
+    """
+    title = next((worded(table.definition) for table in tables.values()), "")
+    drawn = {name: rows_of(table).dropna(subset=[value]) for name, table in tables.items()}
+    drawn = {name: rows[~rows["hidden"].astype(bool)] for name, rows in drawn.items()}
+    if not any(len(rows) > 1 for rows in drawn.values()):
+        return _nothing(title, market=None, ax=ax)
+    figure, axes = panels(ax=ax)
+    told = []
+    for name, rows in drawn.items():
+        at = rows[over] if pd.api.types.is_numeric_dtype(rows[over]) else rows[over].astype(str)
+        (line,) = axes.plot(at, rows[value], linewidth=2, label=name)
+        if "lower" in rows:
+            axes.fill_between(at, rows["lower"], rows["upper"], alpha=0.15, linewidth=0, color=line.get_color())
+        last = rows.iloc[-1] if len(rows) else None
+        if last is not None:
+            told.append(_("{name} {share}").format(name=name, share=formats.percent(last[value])))
+    axes.yaxis.set_major_formatter(_SHARE)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    axes.set_title(title, wrap=True)
+    return _told(figure, _("{title}: {told}.").format(title=title.rstrip("."), told=formats.enumerated(told)))
 
 
 def retention_windows(

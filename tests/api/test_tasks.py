@@ -67,6 +67,63 @@ def test_the_share_who_came_back_is_cut_by_the_first_payment_method(denmark):
     assert isinstance(table.plot(), Figure)
 
 
+def test_a_filter_is_an_expression(denmark):
+    found = denmark.where("acquisition_channel = 'referral'").cohorts(grain="quarter")
+    assert found.to_frame()["n"].max() < denmark.cohorts(grain="quarter").to_frame()["n"].max()
+    assert "acquisition_channel = 'referral', as of the first order" in found.text
+
+
+def test_the_retention_rate_of_each_tier_stands_in_one_table(shop):
+    found = shop.by("loyalty_tier").market("DK").retention_rate(grain="quarter")
+    assert set(found.to_frame()["segment"]) == {"none", "silver", "gold", "platinum"}
+    assert found.columns[0].title == "Segment"
+    assert isinstance(found.plot(), Figure)
+
+
+def test_the_cohort_table_of_each_first_payment_method_stands_in_one_table(denmark):
+    found = denmark.by("payment_method").cohorts(grain="quarter")
+    assert set(found.to_frame()["segment"]) == {"Apple Pay", "MobilePay", "PayPal", "card"}
+
+
+def test_visits_are_an_activity(shop):
+    found = shop.active_by("visit").market("DK").retention(grain="month")
+    assert "Active by visit, not by orders." in found.text
+    assert isinstance(found.plot(), Figure)
+
+
+def test_two_segments_have_survival_curves_and_a_log_rank_test(denmark):
+    found = denmark.by("acquisition_channel = 'search'")
+    assert isinstance(found.survival().plot(), Figure)
+    assert 0 <= found.log_rank().to_frame()["p"].item() <= 1
+
+
+def test_segments_are_compared_as_markets_are(denmark):
+    two = denmark.by("acquisition_channel = 'search'").compare("returned_share").to_frame()
+    assert {"difference", "difference_lower", "difference_upper"} <= set(two)
+    many = denmark.by("payment_method").compare("returned_share").to_frame()
+    assert len(many) == 4
+
+
+def test_a_segment_has_a_value_a_sheet_and_headlines(shop):
+    segment = shop.where("acquisition_channel = 'search'").market("DK")
+    assert {"clv_simple", "average_order_value"} <= set(segment.value().to_frame()["id"])
+    assert segment.sheet().market.code == "DK"
+
+
+def test_the_customers_behind_a_cell_go_to_a_file_for_its_owner_alone(denmark, tmp_path):
+    cells = denmark.cohorts(grain="month").to_frame().set_index(["cohort", "age"])
+    assert denmark.customers(cohort="2024-11", age=2, to=tmp_path / "who.csv") is None
+    assert (tmp_path / "who.csv").stat().st_mode & 0o777 == 0o600
+    ids = pd.read_csv(tmp_path / "who.csv", dtype=str)
+    assert len(ids) == cells.loc[("2024-11", 2), "n_active"]
+    here = denmark.customers(cohort="2024-11", age=2, to=pd.DataFrame)
+    assert here["customer_id"].tolist() == ids["customer_id"].tolist()
+    with pytest.raises(rk.UsageError, match=r"'who\.csv' cannot be written"):
+        denmark.customers(cohort="2024-11", age=2, to=tmp_path / "who.csv")
+    with pytest.raises(rk.UsageError, match=r"'2024-Q4' is no month"):
+        denmark.customers(cohort="2024-Q4", age=2, to=pd.DataFrame)
+
+
 def test_survival_has_a_curve_and_two_markets_a_log_rank_test(denmark, shop):
     assert denmark.survival().to_frame()["survival"].dropna().is_monotonic_decreasing
     assert isinstance(denmark.survival().plot(), Figure)
