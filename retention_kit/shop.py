@@ -198,7 +198,7 @@ class Shop:
         return replace(self, segment=segment, _kept={})
 
     def counts(self, name: str, *, grain: str | None = None) -> pd.DataFrame:
-        """Return a counts table of all markets: whole numbers, in which small groups are not protected.
+        """Return a counts table of all markets, without the group: whole numbers, small groups not protected.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Shop:
         UsageError : no such table, or no such grain (names the near miss).
         """
         _known(name, counts.COUNTS_TABLES + counts.FURTHER_TABLES, "counts table")
-        table = self._counted(() if grain is None else (grain,)).tables[name]
+        table = self._counted(() if grain is None else (grain,)).of_markets(name)
         return as_raw(table.copy(), name, as_of=self.as_of, min_cell=self.source.min_cell)
 
     def compare(self, metric: str | Metric = "customer_retention_rate", *, grain: str = "quarter") -> Table:

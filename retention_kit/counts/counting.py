@@ -286,6 +286,10 @@ class Counted:
             return self._told(rows)
         return rows.drop(columns=[column for column in rows if column.endswith(_MONEY_SUFFIX)])
 
+    def of_markets(self, name: str) -> pd.DataFrame:
+        """Return a table with the rows of all markets, and none of the group."""
+        return self._told(self._table(name).whole)
+
     def _everybody(self, name: str) -> pd.DataFrame:
         """Return a table with the rows of all markets, and of the group where it is counted for it."""
         rows = self._table(name).whole

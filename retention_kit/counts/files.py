@@ -129,6 +129,17 @@ def reads(query: str) -> frozenset[str]:
     return frozenset(re.findall(r"\b(?:FROM|JOIN)\s+([a-z_]+)\b", bare))
 
 
+@cache
+def reads_of(name: str) -> frozenset[str]:
+    """Return all that a counting file reads, itself or through what it shares; nothing where no file is named."""
+    found, waiting = set[str](), [name] if name else []
+    while waiting:
+        read = reads(text(waiting.pop())) - found
+        found |= read
+        waiting += [other for other in read if other in FILES]
+    return frozenset(found)
+
+
 def summed(tables: Sequence["pd.DataFrame"], of: Header) -> "pd.DataFrame":
     """Return the counts of disjoint customers added up, in the order of their keys."""
     import pandas as pd

@@ -56,8 +56,8 @@ _ENGINE_TYPES = {
 }
 
 
-def prepare(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]) -> None:
-    """Create every small table that the counting files read, from the loaded tables and the source.
+def prepare(engine: Engine, source: Source, *, as_of: str) -> range:
+    """Create the small tables that the counting files read, but those of periods; return the days that they hold.
 
     Raises
     ------
@@ -81,10 +81,8 @@ def prepare(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
     offsets = _offsets([source.markets[code] for code in firsts], span=span)
     engine.load_rows("utc_offsets", offsets)
     engine.load_rows("market_offsets", _side_by_side(offsets))
-    engine.load("period_days", _period_days(grains, days))
     engine.load_rows("day_seasons", [{"day": day, "season": SEASONS[(date_of(day).month - 1) // 3]} for day in days])
     engine.load("age_days", _age_days(age_edges(source), days))
-    engine.load_rows("periods", _periods(grains, first=date_of(days[0]), last=date_of(days[-1])))
     _constants(engine, source)
     _conversions(engine, days, [(market, currency) for market, currency, _ in present])
     _group_conversions(engine, source, {market for market, _, _ in present})
@@ -93,6 +91,13 @@ def prepare(engine: Engine, source: Source, *, as_of: str, grains: Sequence[str]
         *("conversions", "group_conversions", "constant_conversions"),
     )
     engine.enumerate("market", sorted(firsts), tables=of_markets)
+    return days
+
+
+def prepare_periods(engine: Engine, grains: Sequence[str], *, days: range) -> None:
+    """Create the periods of some grains: all that the counting files know of a calendar."""
+    engine.load("period_days", _period_days(grains, days))
+    engine.load_rows("periods", _periods(grains, first=date_of(days[0]), last=date_of(days[-1])))
     engine.enumerate("grain", sorted(grains), tables=("period_days", "periods"))
 
 

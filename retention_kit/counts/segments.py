@@ -13,6 +13,7 @@ from retention_kit.config import Market
 from retention_kit.counts.engines import Engine
 from retention_kit.errors import DataError, UsageError, listed, unknown_name
 from retention_kit.ingest.expressions import columns_of, literal, refuse_other_than_a_value
+from retention_kit.ingest.tables import TABLES
 from retention_kit.periods import as_of_instant
 
 SEPARATOR = ":"
@@ -106,7 +107,12 @@ def tables_of(segment: Segment | None, activity: str, known: Mapping[str, Sequen
     tables = set()
     if activity != ORDERS:
         tables |= {"subscriptions"} if activity == SUBSCRIPTION else {"engagement", "customers"}
-    return tables | (set(known) & {"customers", *_EVENTS} if segment is not None else set())
+    if segment is not None:
+        columns = {table: [column.engine_name for column in TABLES[table]] for table in known}
+        asked = {name for name in columns_of(segment.sql) for table in columns if name in columns[table]}
+        unknown = not set(columns_of(segment.sql)) <= asked  # a column of the company's own: of customers, if of any
+        tables |= set(_tables_asked(segment.sql, columns)) if not unknown else set(known) & {"customers", *_EVENTS}
+    return tables
 
 
 def apply(

@@ -15,7 +15,7 @@ import pandas as pd
 from retention_kit.config import GROUP, Market
 from retention_kit.counts import prelude
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
-from retention_kit.counts.files import FILES, header, reads, sql, summed
+from retention_kit.counts.files import FILES, header, reads, reads_of, sql, summed
 from retention_kit.counts.segments import ORDERS, Segment, SegmentMarkets, apply, restore, tables_of
 from retention_kit.errors import DataError, KitError, unknown_name
 from retention_kit.ingest import Findings, Source
@@ -72,6 +72,8 @@ _BUCKETS = {
     "spark": "CAST(CONV(SUBSTR(MD5(customer_id), 1, 7), 16, 10) AS BIGINT)",
 }
 """How each engine throws customers into buckets: the first 28 bits of the MD5 of the id, by 200."""
+_CALENDAR = frozenset({"period_days", "periods"})
+"""Tables by which a counting file depends on the lengths of periods."""
 _MOVERS = (
     "SELECT l.* FROM ledger AS l JOIN (SELECT customer FROM (SELECT DISTINCT customer, market FROM ledger) AS d "
     "GROUP BY customer HAVING COUNT(*) > 1) AS m ON m.customer = l.customer"
@@ -92,9 +94,9 @@ class Asked:
 
     @property
     def state(self) -> tuple[Any, ...]:
-        """Return what the tables in the engine depend on."""
+        """Return what the tables in the engine depend on, but those of periods."""
         windows = tuple((code, market.activity_window_days) for code, market in self.markets.items())
-        return self.as_of, self.grains, windows, self.holdout_weeks, self.segment, self.activity
+        return self.as_of, windows, self.holdout_weeks, self.segment, self.activity
 
 
 class Session:
@@ -119,6 +121,8 @@ class Session:
         self._loaded: dict[str, list[str]] = {}
         self._found: list[Findings] = []
         self._state: tuple[Any, ...] = ()
+        self._grains: tuple[str, ...] = ()
+        self._days = range(0)
         self._scope, self._made = "", set[str]()
         self._rewritten: list[str] = []
 
@@ -251,11 +255,19 @@ class Session:
         """Make the engine ready for what is asked, from the tables that the counting of some names reads."""
         there = dict.fromkeys(self.source.tables, ())
         self.load(_raw_tables(names) | tables_of(asked.segment, asked.activity, there))
-        if self._state == asked.state:
-            return
         for grain in asked.grains:
             if grain not in GRAINS:
                 raise unknown_name("grain", grain, GRAINS)
+        if self._state != asked.state:
+            self._make_ready(asked)
+        if self._grains != asked.grains:
+            self._leave()
+            prelude.prepare_periods(self.engine, asked.grains, days=self._days)
+            self._grains = asked.grains
+            self._made -= {name for name in self._made if name in FILES and _CALENDAR & reads_of(name)}
+
+    def _make_ready(self, asked: Asked) -> None:
+        """Create the ledger of what is asked, and the small tables beside it."""
         self._leave()
         self._restore()
         engine = self.engine
@@ -264,7 +276,7 @@ class Session:
             prelude.hold_out(engine, asked.holdout_weeks)
             prelude.load_bins(engine)
         source = _with_markets(self.source, self._markets_of(asked))
-        prelude.prepare(engine, source, as_of=asked.as_of, grains=asked.grains)
+        self._days = prelude.prepare(engine, source, as_of=asked.as_of)
         orders = prelude.keyed_orders(engine)
         ledger = _after("keyed_orders", orders, sql("ledger"))
         if source.refund_policy == "processed":
@@ -274,7 +286,7 @@ class Session:
         _refuse_missing_rates(engine)
         prelude.observe_history(engine, source)
         engine.create("contract_days", sql("contract_days"))
-        self._state = asked.state
+        self._state, self._grains = asked.state, ()
         self._scope, self._made = "", set()
 
     def _markets_of(self, asked: Asked) -> Mapping[str, Market]:
@@ -323,11 +335,12 @@ class Session:
 
     def _leave(self) -> None:
         """Let the ledger and the markets be the whole ones again."""
-        if self._scope not in ("", "whole"):
-            self.engine.rename("whole_ledger", "ledger")
-            if self._scope == "movers once":
-                self.engine.rename("markets_of_old", "markets")
-        self._scope = ""
+        if self._scope in ("", "whole"):
+            return
+        self.engine.rename("whole_ledger", "ledger")
+        if self._scope == "movers once":
+            self.engine.rename("markets_of_old", "markets")
+        self._scope, self._made = "", set()
 
     def _ledger_of(self, scope: str) -> str:
         if scope.startswith("part"):
@@ -390,17 +403,12 @@ class Session:
 
 def _raw_tables(names: Iterable[str]) -> set[str]:
     """Return the tables of the data that the counting of some names reads, through all that they share."""
-    waiting, seen = list(names), set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting += [other for other in reads(sql(name)) if other in FILES] if name in FILES else []
-    read = {table for name in seen & set(FILES) for table in reads(sql(name)) if table in TABLES}
+    seen = {other for name in names if name in FILES for other in (name, *reads_of(name))}
+    read = seen & set(TABLES)
     of_contracts = {"contracts", "running_days", "contract_cells"}
-    if any(of_contracts & reads(sql(name)) for name in seen & set(FILES)):
+    if of_contracts & seen:
         read.add("subscriptions")
-    if any("assigned" in other for name in seen & set(FILES) for other in reads(sql(name))):
+    if any("assigned" in name for name in seen):
         read.add("assignments")
     return read
 

@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from retention_kit import __version__
 from retention_kit.counts.database import fingerprint
-from retention_kit.counts.files import FILES, header, reads, text
+from retention_kit.counts.files import FILES, header, reads_of, text
 from retention_kit.counts.session import Asked, Session
 from retention_kit.ingest import Findings, Source
 
@@ -43,7 +43,7 @@ def key(source: Source, asked: Asked, name: str, part: str = "") -> str:
     It changes with what the table depends on: its grains where it has a grain, a hold-out where it reads one, its SQL.
     """
     has_grain = not name or "grain" in header(name).keys
-    held_out = not name or _reads_of(name) & {"holdout", "looks"}
+    held_out = not name or reads_of(name) & {"holdout", "looks"}
     windows = [(code, market.activity_window_days) for code, market in asked.markets.items()]
     parts = [
         __version__,
@@ -56,21 +56,10 @@ def key(source: Source, asked: Asked, name: str, part: str = "") -> str:
         asked.activity,
         name,
         part,
-        *(text(file) for file in sorted((_reads_of(name) | {name, "ledger", "refunds"}) & set(FILES)) if name),
+        *(text(file) for file in sorted((reads_of(name) | {name, "ledger", "refunds"}) & set(FILES)) if name),
         _code(),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-@cache
-def _reads_of(name: str) -> frozenset[str]:
-    """Return all that a counting file reads, itself or through what it shares."""
-    found, waiting = set[str](), [name] if name else []
-    while waiting:
-        read = reads(text(waiting.pop())) - found
-        found |= read
-        waiting += [other for other in read if other in FILES]
-    return frozenset(found)
 
 
 def key_of(made: Callable[..., Any], facts: Mapping[str, Any], *, of: str) -> str:
