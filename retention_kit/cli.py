@@ -123,6 +123,24 @@ _as_of = click.option(
 _markets = click.option(
     "--market", "markets", multiple=True, metavar="CODE", help="A market; may be repeated. All where not given."
 )
+_segments = (
+    click.option(
+        "--where",
+        default="",
+        metavar="SQL",
+        help="Only customers of whom this is true at the first order, such as \"acquisition_channel = 'referral'\".",
+    ),
+    click.option(
+        "--by", default="", metavar="SQL", help="Each value of a column or an expression, such as loyalty_tier, apart."
+    ),
+)
+
+
+def _segment_options(function: _Command) -> _Command:
+    """Add the options that say of which customers."""
+    for option in reversed(_segments):
+        function = option(function)
+    return function
 
 
 def _files(given: Sequence[str]) -> dict[str, str]:
@@ -141,11 +159,20 @@ def _source(*, data: str, files: Sequence[str], **how: Any) -> Any:
 @_data_options
 @_as_of
 @_markets
+@_segment_options
 @click.option("--grain", default="month", show_default=True, help="Periods of cohorts and trends.")
 @click.option("--base-grain", default="quarter", show_default=True, help="Periods of retention and churn.")
 @click.option("--json", "as_json", is_flag=True, help="Print the machine-readable twin of the report.")
 def metrics(
-    *, as_of: str | None, markets: tuple[str, ...], grain: str, base_grain: str, as_json: bool, **data: Any
+    *,
+    as_of: str | None,
+    markets: tuple[str, ...],
+    where: str,
+    by: str,
+    grain: str,
+    base_grain: str,
+    as_json: bool,
+    **data: Any,
 ) -> None:
     """Print the headlines of each market, with interval and n; no notebook is run.
 
@@ -154,30 +181,34 @@ def metrics(
     \b
     Examples:
       retention-kit metrics --market DK
+      retention-kit metrics --market DK --by loyalty_tier
       retention-kit metrics --data online_retail --file online_retail.parquet --market GB --json
     """
     from retention_kit import counts, ingest
-    from retention_kit.counts.reportable import left_out, with_orders
+    from retention_kit.counts.reportable import left_out, of_markets, with_orders
     from retention_kit.metrics import market_comparison, market_sheet
     from retention_kit.present import headlines, twin
 
     source = _source(**data)
     source.markets.refuse_unknown(markets)
     counts.remember(source)
-    counted = counts.counted(source, as_of=ingest.observation_end(source, as_of), grains=[grain, base_grain])
+    segment = counts.asked_segment(where=where, by=by, named=source.segments)
+    until = ingest.observation_end(source, as_of)
+    counted = counts.counted(source, as_of=until, grains=[grain, base_grain], segment=segment)
     for line in () if markets else left_out(counted):
         click.echo(line, err=True)
     facts = {"grain": grain, "base_grain": base_grain, "min_cell": source.min_cell}
-    compared = counted.kept(market_comparison, markets=list(counted.markets), **facts)["compared"]
     twins = []
-    for code in markets or with_orders(counted):
+    for code in of_markets(counted, markets) if by and markets else markets or with_orders(counted):
         here = counted.of(code)
+        known = counted.kept(market_comparison, markets=counted.beside(code), **facts)
         sheet = market_sheet(
             here.tables,
             market=here.market,
-            compared=compared,
             refund_policy=source.refund_policy,
             as_of=counted.as_of,
+            segment=counted.segment,
+            **known,
             **facts,
         )
         if as_json:
@@ -193,6 +224,7 @@ def metrics(
 @_data_options
 @_as_of
 @_markets
+@_segment_options
 @click.option(
     "--notebook",
     type=click.Path(path_type=Path),
@@ -240,6 +272,8 @@ def report(**options: Any) -> None:
       retention-kit report
       retention-kit report --data mycompany --as-of 2026-01-01 --market DK --out /srv/reports
       retention-kit report -p grain week
+      retention-kit report --by loyalty_tier             a page for each segment of each market
+      retention-kit report --where "acquisition_channel = 'referral'"
       retention-kit report --format html,json,xlsx,pdf
       retention-kit report --notebook notebooks/mine.ipynb -p horizon_days 60
       retention-kit report --resume                      only what an earlier call did not come to

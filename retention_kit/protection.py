@@ -18,17 +18,29 @@ from retention_kit.errors import MetricError
 _LARGEST_EXACT = 600
 """Small counts times counts of a linked set up to which the best choice is looked for among all."""
 
-_LARGEST_WHOLE = 1500
-"""Linked counts from which on a small one is looked at in its neighbourhood alone: what is farther stays as it is."""
+_LARGEST_IN_WHOLES = 300
+"""Linked counts up to which each is hidden or not in the search; in larger sets a part of it may be, and it is then."""
 
-_NEIGHBOURHOODS = (700,)
+_LARGEST_WHOLE = 1500
+"""Linked counts from which what is hidden for a small one is looked for in its neighbourhood."""
+
+_NEIGHBOURHOODS = (200, 700)
+"""Printed counts of a neighbourhood; of the next one where the first does not suffice."""
+
 _NEAREST_OF_A_SUM = 12
 _MOST_BRANCHES = 500
 _NEARLY = 1e-6
 _FINENESS = 1000.0
 """Scale of the weights, so that a solver's tolerance is less than a person."""
+
 _FARTHEST = 4
 """How far a count is moved in the search, in `min_cell`."""
+
+_FIRST_BEFORE_LAST = 1000.0
+"""How much more the first of several small counts counts than the last: some are lifted whole rather than all a bit."""
+
+_PRICE_OF_A_MOVE = 1e-4
+"""Of a person by whom a printed count is moved, in persons by whom a small one is lifted: moves are few."""
 
 
 class Publication:
@@ -183,7 +195,6 @@ class _Linked:
         self.is_printed = np.array(publication._is_printed)[places]
         wholes = [publication._n[publication._wholes.get(int(place), int(place))] for place in places]
         self.rises = min_cell - np.minimum(self.n, wholes)
-        self.moves: list[np.ndarray] = []
         self.near: dict[tuple[int, int], np.ndarray] = {}
         self.borne = [
             (here[place], here[other])
@@ -198,7 +209,9 @@ class _Linked:
         self.sums = csr_array((signs, (rows, cells)), shape=(len(sums), len(places)))
         self.of_cell = self.sums.tocsc()
         self.is_whole = len(places) <= _LARGEST_WHOLE
+        self.is_in_wholes = len(places) <= _LARGEST_IN_WHOLES
         self.wholes = [whole for whole, _ in sums]
+        self.moves = _Moves(self)
 
     def chosen(self, primary: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """Return the places of those to hide, the primary and the complementary ones.
@@ -210,11 +223,13 @@ class _Linked:
         found = forced.copy()
         if len(small) * len(self.n) <= _LARGEST_EXACT:
             found |= self._cheapest(found, small)
+        self.moves.find(found, small)
         for cell in small:
             for is_whole in (False, True):
-                if self._move(found, cell) is None:
+                if self.moves.without(found, [cell]):
                     self._hide(found, self._cheapest(found, [cell], whole=is_whole))
-            if self._move(found, cell) is None:
+                    self.moves.find(found, small)
+            if self.moves.without(found, [cell]):
                 return self.places[forced | self.is_printed]
         self._show_again(found, forced, small)
         return self.places[found]
@@ -266,32 +281,8 @@ class _Linked:
             if any(hidden[other] for other in leaders.get(cell, ())):
                 continue
             hidden[cell] = False
-            if any(self._move(hidden, one) is None for one in small):
+            if self.moves.without(hidden, small):
                 hidden[cell] = True
-
-    def _move(self, hidden: np.ndarray, small: int) -> np.ndarray | None:
-        """Return by how much each count can differ from what it is, so that a small one is at the threshold, or None.
-
-        What is shown stays, all sums hold, nobody is less than nobody, and persons are whole. A move that was found
-        for another one may do for this one too.
-        """
-        stays = ~hidden & self.is_printed
-        for move in reversed(self.moves):
-            if move[small] >= self.rises[small] and not move[stays].any():
-                return move
-        around = self._around(small, _NEIGHBOURHOODS[-1])
-        free = around[~stays[around]]
-        for is_whole in (False, True):
-            found = self._solved(free, [small], whole=is_whole)
-            if found is None:
-                return None
-            rises, falls = found.reshape(2, -1)
-            if np.abs(rises - falls - np.round(rises - falls)).max() < _NEARLY:
-                move = np.zeros(len(self.n))
-                move[free] = np.round(rises - falls)
-                self.moves.append(move)
-                return move
-        return None
 
     def _cheapest(self, hidden: np.ndarray, small: Sequence[int], *, whole: bool = False) -> np.ndarray:
         """Return which others to hide so that each small count can be at the threshold; all where none suffice."""
@@ -302,17 +293,17 @@ class _Linked:
             if len(chosen):
                 found = self._solved(around, small, chosen=chosen, whole=whole)
                 if found is not None:
-                    more[chosen] = found[-len(chosen) :] > (0.5 if self.is_whole else _NEARLY)
+                    more[chosen] = found > (0.5 if self.is_in_wholes else _NEARLY)
                     return more
         more[self.is_printed & ~hidden] = True
         return more
 
     def _solved(
-        self, free: np.ndarray, small: Sequence[int], *, chosen: Sequence[int] = (), whole: bool
+        self, free: np.ndarray, small: Sequence[int], *, chosen: Sequence[int], whole: bool
     ) -> np.ndarray | None:
-        """Return the rises and falls of all free counts for each small one, and then whether each of `chosen` moves.
+        """Return of each of `chosen` whether it moves, so that each small count can rise to the threshold.
 
-        Of the least moves; where some are chosen, of the least weight, then the fewest persons, then the first ones.
+        Of the least weight, then the fewest persons, then the first ones; None where no move of the free ones does.
         """
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import csr_array, eye_array, hstack, kron, vstack
@@ -338,10 +329,9 @@ class _Linked:
         lower[: sums.shape[0]] = 0
         persons = self.n[list(chosen)]
         order = (persons + np.arange(n_chosen) / max(n_chosen, 1) ** 2) / (persons.sum() + 1)
-        moved = np.where(self.is_printed[free], 0.0 if n_chosen or whole else 1.0, 0.0)
-        is_integer = np.concatenate([np.full(least.size, int(whole)), np.full(n_chosen, int(self.is_whole))])
+        is_integer = np.concatenate([np.full(least.size, int(whole)), np.full(n_chosen, int(self.is_in_wholes))])
         found = milp(
-            np.concatenate([np.tile(moved, 2 * len(small)), _FINENESS * (self.weights[list(chosen)] + order)]),
+            np.concatenate([np.zeros(least.size), _FINENESS * (self.weights[list(chosen)] + order)]),
             integrality=is_integer,
             bounds=Bounds(
                 np.concatenate([least.reshape(-1), np.zeros(n_chosen)]),
@@ -351,7 +341,7 @@ class _Linked:
             # with whole numbers, what is presolved may be told on stdout
             options={"mip_rel_gap": 0.0, "node_limit": _MOST_BRANCHES, "presolve": not is_integer.any()},
         )
-        return found.x
+        return None if found.x is None else found.x[-n_chosen:]
 
     def _shown_together(self, chosen: Sequence[int]):
         """Return a row for each of `chosen` that is shown only beside another of them: 1 there, −1 at itself."""
@@ -362,6 +352,101 @@ class _Linked:
         rows = np.repeat(np.arange(len(pairs)), 2)
         signs = np.tile([1.0, -1.0], len(pairs))
         return csr_array((signs, (rows, np.array(pairs, dtype=int).reshape(-1))), shape=(len(pairs), len(chosen)))
+
+
+class _Moves:
+    """By how much counts can differ from what they are, so that a small one is at the threshold.
+
+    What is shown stays, all sums hold, nobody is less than nobody, and persons are whole. A move that was found stays:
+    it may lift another count too, and does as long as nothing of it is shown.
+    """
+
+    def __init__(self, linked: _Linked) -> None:
+        from scipy.sparse import csr_array
+
+        self._n, self._rises, self._is_printed = linked.n, linked.rises, linked.is_printed
+        self._sums = linked.of_cell
+        self._knots = csr_array(abs(linked.sums))
+        self._of_cell = csr_array(self._knots.T)
+        self._found: dict[int, list[np.ndarray]] = {}
+
+    def without(self, hidden: np.ndarray, small: Sequence[int]) -> bool:
+        """Tell whether a small count has no move while only some counts are hidden."""
+        left = self._unlifted(hidden, small)
+        is_free = self._not_given(hidden | ~self._is_printed) if left else None
+        while left:
+            if not is_free[left].all():
+                return True
+            lifted = self._lifted(is_free, left)
+            if not lifted and len(left) > 1:
+                lifted = self._lifted(is_free, left[:1])
+            if not lifted:
+                return True
+            left = [one for one in left if one not in lifted]
+        return False
+
+    def find(self, hidden: np.ndarray, small: Sequence[int]) -> None:
+        """Find moves for as many small counts as are lifted together while only some counts are hidden."""
+        is_free = self._not_given(hidden | ~self._is_printed)
+        left = [one for one in self._unlifted(hidden, small) if is_free[one]]
+        while left and (lifted := self._lifted(is_free, left)):
+            left = [one for one in left if one not in lifted]
+
+    def _unlifted(self, hidden: np.ndarray, small: Sequence[int]) -> list[int]:
+        """Return the small counts none of whose moves that were found is still possible."""
+        is_free = hidden | ~self._is_printed
+        return [one for one in small if not any(is_free[cells].all() for cells in self._found.get(one, ()))]
+
+    def _not_given(self, is_free: np.ndarray) -> np.ndarray:
+        """Return which counts stay free: of a sum of which all others are shown, the last one is shown too."""
+        is_free = is_free.copy()
+        while (is_given := is_free & (self._of_cell @ (self._knots @ is_free == 1.0) > 0)).any():
+            is_free &= ~is_given
+        return is_free
+
+    def _lifted(self, is_free: np.ndarray, small: Sequence[int], *, whole: bool = False) -> set[int]:
+        """Return which of some small counts are lifted by the moves of the free ones that lift most of them."""
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import hstack
+
+        free, of_part = self._linked_with(is_free, small)
+        sums = self._sums[:, free]
+        own = np.searchsorted(free, small)
+        moved = np.where(self._is_printed[free], _PRICE_OF_A_MOVE, 0.0)
+        falls = moved.copy()
+        gains = np.geomspace(_FIRST_BEFORE_LAST, 1.0, len(small))
+        falls[own] += gains
+        found = milp(
+            np.concatenate([moved, falls, -gains]),
+            integrality=np.full(2 * len(free) + len(small), int(whole)),
+            bounds=Bounds(0, np.concatenate([np.full(len(free), np.inf), self._n[free], self._rises[list(small)]])),
+            constraints=LinearConstraint(hstack([sums, -sums, sums[:, own]]), 0, 0),
+            options={"mip_rel_gap": 0.0, "node_limit": _MOST_BRANCHES, "presolve": not whole},
+        )
+        if found.x is None:
+            return set()
+        rises, falls, own_rises = np.split(found.x, [len(free), 2 * len(free)])
+        moves = rises - falls
+        np.add.at(moves, own, own_rises)
+        is_whole = np.bincount(of_part, np.abs(moves - np.round(moves)) > _NEARLY)[of_part] == 0
+        if not whole and len(small) == 1 and not is_whole[own[0]] and moves[own[0]] > self._rises[small[0]] - _NEARLY:
+            return self._lifted(is_free, small, whole=True)
+        moves, lifted = np.round(moves), set()
+        for one, nth in zip(small, own, strict=True):
+            if is_whole[nth] and moves[nth] >= self._rises[one]:
+                lifted.add(one)
+                self._found.setdefault(one, []).append(free[(of_part == of_part[nth]) & (moves != 0)])
+        return lifted
+
+    def _linked_with(self, is_free: np.ndarray, small: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the free counts that hang together with some, and which part of them each is of."""
+        from scipy.sparse.csgraph import connected_components
+
+        free = np.flatnonzero(is_free)
+        knots = self._knots[:, free]
+        _, part = connected_components(knots.T @ knots, directed=False)
+        is_near = np.isin(part, part[np.searchsorted(free, small)])
+        return free[is_near], part[is_near]
 
 
 def small_rows(

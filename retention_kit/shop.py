@@ -154,22 +154,23 @@ class Shop:
 
         Parameters
         ----------
-        sql : an expression of DuckDB's SQL over columns of the data: "acquisition_channel = 'referral'". A column of
-            orders is that of the customer's first kept order; one of events that of the last one before it.
+        sql : an expression of DuckDB's SQL over columns of the data: "acquisition_channel = 'referral'"; or the name of
+            one that the profile has under `[segments]`. A column of orders is that of the customer's first kept order;
+            one of events that of the last one before it.
         frozen : a day before which it is asked instead of at the first order.
 
         Raises
         ------
         UsageError, DataError : when something is counted: a column that is not there, more than one value of a row.
         """
-        return self._in(counts.Segment(sql, is_split=False, frozen=self._frozen(frozen)))
+        return self._in(self._segment_of(sql, is_split=False, frozen=frozen))
 
     def by(self, sql: str, *, frozen: Any = None) -> "Segments":
         """Return the shop's segments: one for each value of a column or an expression; parameters as of `where`.
 
         A customer of whom the data do not say is in the segment `none`.
         """
-        return Segments(self._in(counts.Segment(sql, is_split=True, frozen=self._frozen(frozen))))
+        return Segments(self._in(self._segment_of(sql, is_split=True, frozen=frozen)))
 
     def active_by(self, activity: str) -> Self:
         """Return the shop in which another activity than orders counts.
@@ -185,6 +186,10 @@ class Shop:
         UsageError : when something is counted: an activity that the data do not have (names the near miss).
         """
         return replace(self, activity=activity, _kept={})
+
+    def _segment_of(self, asked: str, *, is_split: bool, frozen: Any) -> "counts.Segment":
+        named = self.source.segments
+        return counts.Segment.asked(asked, is_split=is_split, named=named, frozen=self._frozen(frozen))
 
     def _frozen(self, when: Any) -> str:
         return "" if when is None else ingest.observation_end(self.source, when)

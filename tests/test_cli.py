@@ -174,7 +174,7 @@ def test_a_folder_that_is_a_file(refused, tmp_path):
             ("grian", "week"),
             "There is no parameter 'grian'.\n"
             "  found: 'market', 'data', 'files', 'as_of', 'language', 'grain', 'base_grain', 'holdout_weeks', "
-            "'horizon_weeks', 'yearly_rate', 'unknown_markets', 'earlier' and 1 more\n"
+            "'horizon_weeks', 'yearly_rate', 'where', 'by' and 3 more\n"
             "  try:   'grain'",
         ),
         (

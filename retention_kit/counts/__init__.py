@@ -15,7 +15,7 @@ from retention_kit.counts.counting import (
 from retention_kit.counts.database import fingerprint, load_in, remember
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
 from retention_kit.counts.files import FILES, sql
-from retention_kit.counts.segments import Segment
+from retention_kit.counts.segments import Segment, asked_segment
 from retention_kit.counts.session import Asked, Session
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "MarketCounts",
     "Segment",
     "Session",
+    "asked_segment",
     "count",
     "counted",
     "counts_in",

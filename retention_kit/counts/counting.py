@@ -12,7 +12,7 @@ from babel.numbers import get_currency_precision
 from retention_kit.config import GROUP, GROUP_NAME, Market, store_root
 from retention_kit.counts import prelude, store
 from retention_kit.counts.engines import Engine
-from retention_kit.counts.segments import ORDERS, Segment, SegmentMarkets
+from retention_kit.counts.segments import ORDERS, Segment, SegmentMarkets, value_of
 from retention_kit.counts.session import Asked, Session
 from retention_kit.errors import DataError, UsageError, unknown_name
 from retention_kit.ingest import Findings, Source
@@ -153,12 +153,17 @@ class Counted:
     @cached_property
     def facts(self) -> Mapping[str, Market]:
         """Return what is declared of each market; of a segment, of the market it is of."""
-        return SegmentMarkets(self.asked.markets)
+        return SegmentMarkets(self.asked.markets, segment=self.asked.segment)
 
     @property
     def as_of(self) -> str:
         """Return the first instant not observed."""
         return self.asked.as_of
+
+    @property
+    def segment(self) -> str:
+        """Return who is counted, or by what customers are split, as it is told; empty where all are counted."""
+        return "" if self.asked.segment is None else self.asked.segment.told
 
     @cached_property
     def findings(self) -> Findings:
@@ -212,6 +217,10 @@ class Counted:
             counted = set(kept.whole.loc[kept.whole["n_orders"] > 0, "market"])
         return tuple(SegmentMarkets(self.asked.markets, sorted(counted)))
 
+    def beside(self, market: str) -> list[str]:
+        """Return the codes a market is compared with, itself among them: `DK:gold` with the gold of all markets."""
+        return [code for code in self.markets if value_of(code) == value_of(market)]
+
     def of(self, market: str) -> MarketCounts:
         """Return the counts of one market; `ALL` for the group.
 
@@ -242,7 +251,8 @@ class Counted:
                 f"The report of all markets cannot be of '{market}'.",
                 to_try="notebooks/market_report.ipynb, which is of one",
             )
-        return {code: self.facts[code] for code in self.markets}
+        named = SegmentMarkets(self.asked.markets)  # of a segment the page says whose it is, not each line of it
+        return {code: named[code] for code in self.markets}
 
     @property
     def group_money(self) -> tuple[str, int] | None:

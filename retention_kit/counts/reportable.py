@@ -1,6 +1,9 @@
 """Which markets can be reported, and why the others cannot."""
 
+from collections.abc import Sequence
+
 from retention_kit.counts.counting import Counted
+from retention_kit.counts.segments import market_of
 from retention_kit.errors import DataError
 
 
@@ -19,6 +22,11 @@ def with_orders(counted: Counted) -> tuple[str, ...]:
             to_try="`retention-kit check` on the same data, or a later --as-of",
         )
     return counted.markets
+
+
+def of_markets(counted: Counted, markets: Sequence[str]) -> tuple[str, ...]:
+    """Return the segments of some markets, by the codes by which the counts know them, such as `DK:gold`."""
+    return tuple(code for code in with_orders(counted) if market_of(code) in markets)
 
 
 def left_out(counted: Counted) -> list[str]:

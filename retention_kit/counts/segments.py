@@ -7,7 +7,8 @@ than orders is the same kind of step: the rows of orders are replaced by visits,
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
 from retention_kit.config import Market
 from retention_kit.counts.engines import Engine
@@ -48,28 +49,43 @@ class Segment:
     sql : a column of a table of the data, or an expression over columns in DuckDB's SQL.
     is_split : whether every value is a segment of its own; else those of whom it is true are counted.
     frozen : when it is asked: at the first kept order, or at the start of a day, `2025-01-01`.
+    name : by which a profile knows it.
     """
 
     sql: str
     is_split: bool
     frozen: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         """Return it as it is told beside a number."""
-        return f"{self.sql}, as of {self.frozen or 'the first order'}"
+        return f"{self.told}, as of {self.frozen or 'the first order'}"
+
+    @classmethod
+    def asked(cls, what: str, *, is_split: bool, named: Mapping[str, str], frozen: str = "") -> Self:
+        """Return the segment of a name that a profile gives, or of an expression."""
+        return cls(named.get(what, what), is_split, frozen, what if what in named else "")
+
+    @property
+    def told(self) -> str:
+        """Return by what it is called: its name, else the expression."""
+        return self.name or self.sql
 
 
 class SegmentMarkets(Mapping[str, Market]):
-    """Markets by code; of `DK:gold` the facts of Denmark, under its own name."""
+    """Markets by code; of a segment of Denmark, its facts under a name of their own: `Denmark, gold`."""
 
-    def __init__(self, markets: Mapping[str, Market], codes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, markets: Mapping[str, Market], codes: Sequence[str] = (), *, segment: Segment | None = None
+    ) -> None:
         self._markets = markets
+        self._all = "" if segment is None or segment.is_split else segment.told
         order = {code: nth for nth, code in enumerate(markets)}
         self._codes = sorted(codes, key=lambda code: (order[market_of(code)], code)) or list(markets)
 
     def __getitem__(self, code: str) -> Market:
         """Return the facts of a market, or of a segment of one."""
-        market, value = self._markets[market_of(code)], value_of(code)
+        market, value = self._markets[market_of(code)], value_of(code) or self._all
         if not value:
             return market
         return market.model_copy(update={"code": code, "name": f"{market.name}, {value}"})
@@ -85,6 +101,27 @@ class SegmentMarkets(Mapping[str, Market]):
     def __len__(self) -> int:
         """Return how many codes there are."""
         return len(self._codes)
+
+
+def asked_segment(*, where: str = "", by: str = "", named: Mapping[str, str] = MappingProxyType({})) -> Segment | None:
+    """Return the segment that a report or a command is of: those of whom `where` is true, or each value of `by`.
+
+    Parameters
+    ----------
+    where, by : a column, an expression, or a name.
+    named : expressions by the name that a profile gives them.
+
+    Raises
+    ------
+    UsageError : both are given.
+    """
+    if where and by:
+        raise UsageError(
+            "A report is of some customers (where) or of all segments (by).",
+            found=f"where '{where}', by '{by}'",
+            to_try="by an expression for both, such as \"CASE WHEN channel = 'web' THEN 'web' ELSE tier END\"",
+        )
+    return Segment.asked(where or by, is_split=bool(by), named=named) if where or by else None
 
 
 def market_of(code: str) -> str:

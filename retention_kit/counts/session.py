@@ -17,7 +17,7 @@ from retention_kit.counts import prelude
 from retention_kit.counts.engines import DuckDB, Engine, engine_of
 from retention_kit.counts.files import FILES, header, reads, reads_of, sql, summed
 from retention_kit.counts.segments import ORDERS, Segment, SegmentMarkets, apply, restore, tables_of
-from retention_kit.errors import DataError, KitError, unknown_name
+from retention_kit.errors import DataError, KitError, UsageError, unknown_name
 from retention_kit.ingest import Findings, Source
 from retention_kit.ingest.loading import loaded
 from retention_kit.ingest.tables import TABLES
@@ -52,6 +52,7 @@ _NOT_OF_CUSTOMERS = (
     "left_out_counts",
 )
 """Tables that are no sums over customers by their own entries alone: of all customers at once, and not of the group."""
+_MOST_SEGMENTS = 2000
 _EDGES = [0, *(step * 10**n for n in range(18) for step in (1, 2, 5))]
 _BASKETS = [{"least_minor": edge, "beyond_minor": beyond} for edge, beyond in pairwise(_EDGES)]
 """The brackets of baskets in which customers are alike: from so many minor units up to so many, exclusive."""
@@ -308,6 +309,12 @@ class Session:
                 "Nobody is in the segment.",
                 found=str(asked.segment or asked.activity),
                 to_try="another value, or a later as_of",
+            )
+        if len(codes) > _MOST_SEGMENTS:
+            raise UsageError(
+                "There are too many segments to be told apart.",
+                found=f"{asked.segment}: {len(codes):,} in all markets",
+                to_try=f"an expression with few values, at most {_MOST_SEGMENTS:,} with the markets they are in",
             )
         return SegmentMarkets(asked.markets, codes)
 

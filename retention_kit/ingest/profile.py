@@ -139,6 +139,7 @@ class Profile(Strict):
     brackets : own stretches of days since the first order, first and last day of each, such as [[1, 10], [11, 20]].
     group_currency : of the overview of all markets, into which exchange_rates convert; that of the markets, where all
         have the same one.
+    segments : names for segments, each a column or an expression over columns of the data: `club = "tier <> 'none'"`.
     complete_history : whether the data hold everybody's first order ever; where not, the first cohort is flagged.
     engine : URL of the engine that holds the tables, or `$NAME` of the environment variable that says it.
     markets : path of a `markets.toml`, relative to the profile or to `data/`; or the markets themselves.
@@ -154,6 +155,7 @@ class Profile(Strict):
     max_refused: float = Field(default=0.01, ge=0, le=1)
     expected: dict[str, float] = Field(default_factory=dict)
     brackets: _BRACKETS = ()
+    segments: dict[str, str] = Field(default_factory=dict)
     group_currency: _CURRENCY | None = None
     complete_history: bool = False
     engine: SecretStr | None = None
@@ -198,7 +200,9 @@ def profile_of(tables: Mapping[str, Any], *, where: str) -> Profile:
     sections = {
         name: _table_profile(name, tables[name], where=f"{where} [{name}]") for name in TABLES if name in tables
     }
-    return validated(Profile, {**tables, **sections}, where=where)
+    profile = validated(Profile, {**tables, **sections}, where=where)
+    refuse_other_than_expressions(profile.segments, where=f"{where} [segments]")
+    return profile
 
 
 def _table_profile(table: str, values: Any, *, where: str) -> TableProfile:

@@ -75,6 +75,11 @@ class Source:
         return self.profile.free_orders
 
     @property
+    def segments(self) -> Mapping[str, str]:
+        """Return the expressions of segments by the name that the profile gives them."""
+        return self.profile.segments
+
+    @property
     def complete_history(self) -> bool:
         """Return whether the data hold everybody's first order ever."""
         return self.profile.complete_history

@@ -5,9 +5,11 @@ of the card, the trend, the sensitivity table and the comparison. What a table's
 down here, and nowhere else.
 """
 
+import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -78,6 +80,27 @@ def printed(tables: Mapping[str, pd.DataFrame], *, grain: str, base_grain: str) 
     _of_money(found, tables["order_counts"], grain=grain)
     _of_money_of_the_base(found, tables["order_counts"], closed, grain=grain, base_grain=base_grain)
     return found
+
+
+def hidden_in(
+    tables: Mapping[str, pd.DataFrame], *, markets: Iterable[str], grain: str, base_grain: str, min_cell: int
+) -> pd.DataFrame:
+    """Return the counts that are hidden in all that is published of some markets: `market` and `name`, as JSON."""
+    rows = []
+    for code in markets:
+        here = {name: table[table["market"] == code] for name, table in tables.items() if "market" in table}
+        names = printed(here, grain=grain, base_grain=base_grain).hidden(min_cell=min_cell)
+        rows += [(code, text) for text in sorted(json.dumps(name) for name in names)]
+    return pd.DataFrame(rows, columns=["market", "name"], dtype="str")
+
+
+def names_of(hidden: pd.DataFrame, market: str) -> frozenset[Name]:
+    """Return the counts of a market that are hidden, of the rows of `hidden_in`."""
+    return frozenset(_name(json.loads(text)) for text in hidden.loc[hidden["market"] == market, "name"])
+
+
+def _name(read: Any) -> Name:
+    return tuple(_name(part) for part in read) if isinstance(read, list) else read
 
 
 def closed_base(activity_counts: pd.DataFrame, *, grain: str) -> pd.DataFrame:

@@ -44,6 +44,7 @@ class GroupSheet:
     hidden: tuple[str, ...]
     headlines: Mapping[str, Headline]
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    segment: str = ""
 
 
 def group_sheet(
@@ -56,6 +57,8 @@ def group_sheet(
     min_cell: int,
     money: tuple[str, int] | None,
     compared: pd.DataFrame | None = None,
+    hidden: pd.DataFrame | None = None,
+    segment: str = "",
 ) -> GroupSheet:
     """Return the sheet of all markets from their counts tables.
 
@@ -67,7 +70,8 @@ def group_sheet(
     grain, base_grain : length of the periods of cohorts, and of retention.
     min_cell : least number of customers about whom a number is shown.
     money : the group's currency and its minor units in a unit; None where there is none.
-    compared : `market_comparison` of all markets, where it was worked out before.
+    compared, hidden : `market_comparison` of all markets, where it was worked out before.
+    segment : of which customers the counts are; empty of all.
 
     Raises
     ------
@@ -76,7 +80,10 @@ def group_sheet(
     reconcile_group(tables, markets=list(markets))
     history = tables["order_counts"].query("grain == 'history'").set_index("market")["n_customers"]
     shown = [code for code in markets if history[code] >= min_cell]
-    hidden_in = _hidden_in(tables, markets=shown, grain=grain, base_grain=base_grain, min_cell=min_cell)
+    if hidden is None:
+        of = {"grain": grain, "base_grain": base_grain, "min_cell": min_cell}
+        hidden = disclosure.hidden_in(tables, markets=shown, **of)
+    hidden_in = {code: disclosure.names_of(hidden, code) for code in shown}
     shares = market_shares(tables, markets=shown, grain=grain, base_grain=base_grain)
     open_shares = _open(shares, hidden_in)
     secret = len(shown) < len(markets) or _few_more(where(tables["order_counts"], grain="history"), min_cell=min_cell)
@@ -93,11 +100,11 @@ def group_sheet(
         facts = {"grains": (grain, base_grain), "per_unit": money[1], "min_cell": min_cell}
         found["revenue"] = _revenue(tables, markets=shown, **facts)
     names = {code: markets[code].name for code in shown}
-    hidden = tuple(market.name for code, market in markets.items() if code not in shown)
+    without = tuple(market.name for code, market in markets.items() if code not in shown)
     currency = None if money is None else money[0]
     small = set(shares["metric"]) - set(open_shares["metric"]) | set(shares.drop(open_shares.index)["metric"])
     told = {} if secret else _headlines(tables, as_of=as_of, base_grain=base_grain, small=small, min_cell=min_cell)
-    return GroupSheet(names, as_of, min_cell, grain, base_grain, currency, hidden, told, found)
+    return GroupSheet(names, as_of, min_cell, grain, base_grain, currency, without, told, found, segment)
 
 
 def _headlines(
@@ -198,17 +205,6 @@ def market_shares(
     return found[["market", "metric", "count", "n", "of", "counted"]]
 
 
-def _hidden_in(
-    tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grain: str, base_grain: str, min_cell: int
-) -> dict[str, frozenset[disclosure.Name]]:
-    """Return the counts that each market's report hides."""
-    found = {}
-    for code in markets:
-        here = {name: table[table["market"] == code] for name, table in tables.items() if "market" in table}
-        found[code] = disclosure.printed(here, grain=grain, base_grain=base_grain).hidden(min_cell=min_cell)
-    return found
-
-
 def _open(shares: pd.DataFrame, hidden_in: Mapping[str, frozenset[disclosure.Name]]) -> pd.DataFrame:
     """Return the shares whose counts are hidden in no report; `of` and `counted` name them."""
     names = zip(shares["market"], shares["of"], shares["counted"], strict=True)
@@ -218,7 +214,7 @@ def _open(shares: pd.DataFrame, hidden_in: Mapping[str, frozenset[disclosure.Nam
 def market_comparison(
     tables: Mapping[str, pd.DataFrame], *, markets: Sequence[str], grain: str, base_grain: str, min_cell: int
 ) -> dict[str, pd.DataFrame]:
-    """Return `compared_shares` of all markets: made once for all their reports, and kept beside the counts.
+    """Return what the reports of all markets need of each other: made once for all of them, and kept beside the counts.
 
     Parameters
     ----------
@@ -229,11 +225,13 @@ def market_comparison(
 
     Returns
     -------
-    `compared`, one row per share and market that is large enough: `metric`, `market`, and what `compared_markets` has.
+    `compared`, one row per share and market that is large enough: `metric`, `market`, and what `compared_markets` has;
+    `hidden`, one row per count that is hidden in all that is published of a market.
     """
     shares = market_shares(tables, markets=markets, grain=grain, base_grain=base_grain)
-    hidden_in = _hidden_in(tables, markets=markets, grain=grain, base_grain=base_grain, min_cell=min_cell)
-    return {"compared": compared_shares(_open(shares, hidden_in))}
+    hidden = disclosure.hidden_in(tables, markets=markets, grain=grain, base_grain=base_grain, min_cell=min_cell)
+    secret = {code: disclosure.names_of(hidden, code) for code in markets}
+    return {"compared": compared_shares(_open(shares, secret)), "hidden": hidden}
 
 
 def compared_shares(shares: pd.DataFrame) -> pd.DataFrame:

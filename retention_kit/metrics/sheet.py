@@ -41,6 +41,7 @@ class Sheet:
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
     hidden: Mapping[str, pd.DataFrame] = field(repr=False, default_factory=dict)
     refund_policy: str = ""
+    segment: str = ""
     reading: Reading = NO_CHANGE
 
     @property
@@ -58,7 +59,9 @@ def market_sheet(
     base_grain: str,
     min_cell: int,
     compared: pd.DataFrame | None = None,
+    hidden: pd.DataFrame | None = None,
     refund_policy: str = "",
+    segment: str = "",
 ) -> Sheet:
     """Return the sheet of one market from its counts tables.
 
@@ -71,7 +74,9 @@ def market_sheet(
     base_grain : length of the periods over which customers are retained or lost.
     min_cell : least number of customers about whom a rate is shown.
     compared : `market_comparison` of all markets; this one is compared with none where not given.
+    hidden : of the same, the counts that are hidden in all that is published of each; worked out here where not given.
     refund_policy : when a refund counts, `order` or `processed`, to be told beside the definitions.
+    segment : of which customers the counts are, to be told likewise; empty of all.
 
     Raises
     ------
@@ -79,7 +84,10 @@ def market_sheet(
     """
     reconcile(tables["activity_counts"])
     reconcile_revenue(tables["revenue_counts"])
-    secret = disclosure.printed(tables, grain=grain, base_grain=base_grain).hidden(min_cell=min_cell)
+    if hidden is None:
+        secret = disclosure.printed(tables, grain=grain, base_grain=base_grain).hidden(min_cell=min_cell)
+    else:
+        secret = disclosure.names_of(hidden, market.code)
     told = headlines(tables, market=market, as_of=as_of, base_grain=base_grain, min_cell=min_cell)
     open_cells = disclosure.open_cells(tables["cohort_counts"], secret, grain=grain)
     sheet = Sheet(
@@ -91,6 +99,7 @@ def market_sheet(
         headlines={headline.id: headline for headline in told},
         tables=_tables(tables, open_cells, compared, market=market, grains=(grain, base_grain), min_cell=min_cell),
         refund_policy=refund_policy,
+        segment=segment,
         reading=where_it_changed(open_cells, grain=grain),
     )
     needs = disclosure.counts_of_headlines(tables["activity_counts"], base_grain=base_grain)

@@ -208,10 +208,13 @@ def worded(message: str) -> str:
 def place(name: str) -> str:
     """Return a market's name in the current language: a country's where it was declared by its English name.
 
-    Any other name stays as it was declared.
+    Any other name stays as it was declared; so does that of a segment, which stands after a comma.
     """
     if current().locale.language == ENGLISH:
         return name
+    country, comma, segment = name.partition(", ")
+    if comma and (country in _english_names() or country == GROUP_NAME):
+        return f"{place(country)}{comma}{segment}"
     code = _english_names().get(name)
     return current().locale.territories.get(code, name) if code else _(name) if name == GROUP_NAME else name
 

@@ -169,6 +169,8 @@ class _Report(TypedDict):
     base_grain: str
     min_cell: int
     """Groups and counts below it are hidden."""
+    segment: str | None
+    """Of which customers it is, a name or an expression; None of all."""
     data: str
     data_fingerprint: str
     kit_version: str

@@ -61,6 +61,7 @@ def _told_of_both(sheet: Sheet | GroupSheet, *, data: str, data_fingerprint: str
         "grain": sheet.grain,
         "base_grain": sheet.base_grain,
         "min_cell": sheet.min_cell,
+        "segment": sheet.segment or None,
         "data": data,
         "data_fingerprint": data_fingerprint,
         "kit_version": __version__,
@@ -98,6 +99,7 @@ def publish(
         write_whole({Path(to): to_json(told).encode()})
     facts = {
         _("Market"): f"{place(sheet.market.name)} ({sheet.market.code})",
+        **_customers_asked(sheet.segment),
         _("Data"): data,
         _("Observed before"): formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
         _("Currency"): sheet.market.currency,
@@ -106,6 +108,10 @@ def publish(
         "retention_kit": __version__,
     }
     return _provenance(facts)
+
+
+def _customers_asked(segment: str) -> dict[str, str]:
+    return {_("Customers"): _("{segment}, asked at the first order").format(segment=segment)} if segment else {}
 
 
 def group_twin(
@@ -164,6 +170,7 @@ def publish_group(
     facts = {
         _("Markets"): formats.separated(map(place, sheet.names.values())),
         _("Too small to show"): formats.separated(sheet.hidden) or _("none"),
+        **_customers_asked(sheet.segment),
         _("Data"): data,
         _("Observed before"): formats.day(sheet.as_of) if len(sheet.as_of) == 10 else sheet.as_of,
         _("Currency of the group"): sheet.currency or _("none"),

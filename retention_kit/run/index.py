@@ -117,7 +117,7 @@ def index_page(known: record.Record, twins: Mapping[str, Mapping[str, Any]], *, 
         return rendered(
             "index.html.j2",
             language=language_of(language).code,
-            words=_words(n, len(troubled)),
+            words=_words(_counted(n, twins), len(troubled)),
             columns=columns,
             group=_together(rows, columns) if n else None,
             rows=[row for row in rows if not n or row["market"] != GROUP],
@@ -137,12 +137,19 @@ def _together(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> d
     return row and {**row, "told": known[:_FIRST_OF_GROUP]}
 
 
-def _words(n_markets: int, n_troubled: int) -> dict[str, str]:
+def _counted(n: int, twins: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how many markets there are; or segments, where the reports are of those."""
+    if any(twin.get("market", code) != code for code, twin in twins.items()):
+        return ngettext("{n} segment", "{n} segments", n).format(n=formats.count(n))
+    return ngettext("{n} market", "{n} markets", n).format(n=formats.count(n))
+
+
+def _words(counted: str, n_troubled: int) -> dict[str, str]:
     """Return the words of the page, in the language that is spoken."""
     return {
         "skip": _("Skip to the content"),
         "index_title": _("Customer retention by market"),
-        "counted": ngettext("{n} market", "{n} markets", n_markets).format(n=formats.count(n_markets)),
+        "counted": counted,
         "trouble": ngettext("{n} market could not be reported", "{n} markets could not be reported", n_troubled).format(
             n=formats.count(n_troubled)
         ),

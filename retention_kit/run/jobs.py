@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NotRequired
@@ -18,6 +19,7 @@ from retention_kit.present.languages import locale_of
 from retention_kit.run import record
 from retention_kit.run.parameters import Notebook, checked, read_notebook, without_paths
 
+_LONGEST_SEGMENT = 40
 _CODE = {".py", ".sql", ".j2", ".css", ".js", ".toml", ".po"}
 _RESERVED = {
     "index",
@@ -34,7 +36,8 @@ _RESERVED = {
 class Run:
     """One report to make: of which market, in which language, and with which values for the notebook's parameters.
 
-    `further` is a report of a market in another language than its main one.
+    `further` is a report of a market in another language than its main one; `segment` is the code by which the counts
+    know it where it is one, `DK:gold`, whose files are named `DK-GOLD`.
     """
 
     market: str
@@ -42,6 +45,7 @@ class Run:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     language: str = "en"
     further: bool = False
+    segment: str = ""
 
     @property
     def stem(self) -> str:
@@ -81,18 +85,40 @@ class Job(TypedDict):
     """Where the worker leaves what it makes."""
 
 
-def in_languages(market: str, name: str, parameters: Mapping[str, Any], languages: Sequence[str]) -> list[Run]:
+def in_languages(run: Run, languages: Sequence[str]) -> list[Run]:
     """Return the runs of a market: in its first language, and in each further one."""
-    return [Run(market, name, parameters, language, nth > 0) for nth, language in enumerate(languages)]
+    return [replace(run, language=language, further=nth > 0) for nth, language in enumerate(languages)]
+
+
+def file_names(codes: Sequence[str]) -> dict[str, str]:
+    """Return by which name the files of each code of the counts go: of `DK:email partner` by `DK-EMAIL-PARTNER`."""
+    plain = {code: _plain(code) for code in codes}
+    taken = list(plain.values())
+    return {code: name if taken.count(name) == 1 and name else _told_apart(code) for code, name in plain.items()}
+
+
+def _plain(code: str) -> str:
+    """Return a code without accents and blanks; empty where nothing is left of its segment."""
+    letters = unicodedata.normalize("NFKD", code).encode("ascii", "ignore").decode().upper()
+    market, _, segment = letters.partition(":")
+    words = "-".join(re.findall("[A-Z0-9]+", segment))[:_LONGEST_SEGMENT].strip("-")
+    if ":" not in code:
+        return code
+    return f"{market}-{words}" if words else ""
+
+
+def _told_apart(code: str) -> str:
+    market = code.partition(":")[0]
+    return f"{_plain(code) or market}-{hashlib.sha256(code.encode()).hexdigest()[:6].upper()}"
 
 
 def each_once(runs: Sequence[Run]) -> Sequence[Run]:
     """Return the runs if their markets can name files and each is named once in each language."""
     for run in runs:
-        if not re.fullmatch(r"[A-Z][A-Z0-9-]{1,15}", run.market) or run.market.casefold() in _RESERVED:
+        if not re.fullmatch(r"[A-Z][A-Z0-9-]{1,63}", run.market) or run.market.casefold() in _RESERVED:
             raise UsageError(
                 f"'{run.market}' cannot be the name of a market's files.",
-                to_try="a code of 2 to 16 of A-Z, 0-9 and -, such as 'NL', that is no reserved name",
+                to_try="a code of 2 to 64 of A-Z, 0-9 and -, such as 'NL', that is no reserved name",
             )
         locale_of(run.language)
     stems = [run.stem for run in runs]
@@ -112,8 +138,8 @@ def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> Job:
     UsageError : a parameter that is not declared, of another type, or not to be given; a language that is none.
     """
     spoken = {"language": run.language} if "language" in source.parameters else {}
-    parameters = checked(source.parameters, {"market": run.market, **spoken, **run.parameters})
-    if parameters["market"] != run.market:
+    parameters = checked(source.parameters, {"market": run.segment or run.market, **spoken, **run.parameters})
+    if parameters["market"] != (run.segment or run.market):
         raise UsageError(
             f"The report of '{run.market}' would show another market.",
             found=listed([parameters["market"]]),

@@ -3,6 +3,7 @@
 What is asked is checked before anything is read; what a notebook shows is none of its business.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,12 +13,12 @@ from typing import Any, Literal
 
 from retention_kit import counts, ingest
 from retention_kit.config import GROUP, GROUP_NAME, Market, data_root, project_root
-from retention_kit.counts.reportable import left_out, with_orders
-from retention_kit.errors import UsageError
+from retention_kit.counts.reportable import left_out, of_markets, with_orders
+from retention_kit.errors import UsageError, listed
 from retention_kit.ingest import Source
 from retention_kit.present.languages import language_of
 from retention_kit.run.exports import asked_formats, export
-from retention_kit.run.jobs import Run, in_languages, unfinished
+from retention_kit.run.jobs import Run, file_names, in_languages, unfinished
 from retention_kit.run.jobs import shard as part_of
 from retention_kit.run.parameters import Notebook, Parameter, checked, parsed, read_notebook
 from retention_kit.run.progress import Quiet
@@ -30,6 +31,8 @@ _OPTIONS = {
     "as_of": "--as-of",
     "unknown_markets": "--unknown-markets",
     "language": "--language",
+    "where": "--where",
+    "by": "--by",
 }
 """Parameters of a notebook that have a field of their own in a call, and its option."""
 
@@ -47,6 +50,8 @@ class Scope:
     notebook : what is run for each market; `notebooks/market_report.ipynb`, and `group_report.ipynb` for the group,
         where not given.
     parameters : values of the notebook's parameters by name; a text is read as the declared type.
+    where : an expression in SQL over columns of the data: only customers of whom it is true are reported.
+    by : a column or an expression: each of its values in a market is reported as a market, in one page of its own.
     language : of all reports, BCP 47; each market's own languages where not given.
     unknown_markets : `fail` when the data name a market that is not declared, or `ignore` its rows.
     max_refused : share of rows that may be refused; the profile's where not given.
@@ -58,6 +63,8 @@ class Scope:
     markets: Sequence[str] = ()
     notebook: Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+    by: str = ""
     language: str | None = None
     unknown_markets: Literal["fail", "ignore"] = "fail"
     max_refused: float | None = None
@@ -93,6 +100,7 @@ class _Call:
     path: Path
     path_of_group: Path | None
     values: Mapping[str, Any]
+    segment: counts.Segment | None
     out: Path
     formats: Sequence[str]
 
@@ -114,15 +122,17 @@ class _Call:
     def _value(self, name: str) -> Any:
         return self.values.get(name, self.declared[name].default)
 
-    def parameters(self, code: str) -> dict[str, Any]:
-        """Return what the run of a market is told, of what its notebook declares."""
+    def parameters(self, file: str) -> dict[str, Any]:
+        """Return what the run of a market, whose files go by a name, is told, of what its notebook declares."""
         data, files = self.scope.data, self.source.files
         known = {
-            "earlier": str((self.out / f"{code}.json").absolute()),
+            "earlier": str((self.out / f"{file}.json").absolute()),
             "data": str(Path(data).absolute()) if Path(data).exists() else data,
             "files": {table: str(path) for table, path in files.items()} if self.scope.files else {},
             "as_of": self.as_of,
             "unknown_markets": self.scope.unknown_markets,
+            "where": self.scope.where,
+            "by": self.scope.by,
         }
         return {name: value for name, value in known.items() if name in self.declared} | dict(self.values)
 
@@ -175,10 +185,14 @@ def report(
     return results
 
 
-def _reports_of(source: Source) -> Path:
-    """Return the project's folder for the reports of a source."""
+def _reports_of(source: Source, segment: counts.Segment | None) -> Path:
+    """Return the project's folder for the reports of a source, those of segments in one of their own."""
     reports = project_root() / "reports"
-    return reports if source.name == "sample" else reports / source.name
+    own = reports if source.name == "sample" else reports / source.name
+    if segment is None:
+        return own
+    words = "-".join(re.findall(r"[a-z0-9]+", segment.sql.lower()))[:40].strip("-")
+    return own / f"{'by' if segment.is_split else 'where'}-{words}"
 
 
 def _checked(scope: Scope, destination: Destination) -> _Call:
@@ -190,7 +204,20 @@ def _checked(scope: Scope, destination: Destination) -> _Call:
     path, path_of_group = scope.notebook or notebooks / "market_report.ipynb", notebooks / "group_report.ipynb"
     notebook = read_notebook(path)
     values = _values(notebook.parameters, scope.parameters)
+    segment = counts.asked_segment(where=scope.where, by=scope.by, named=source.segments)
+    if segment is not None and not {"where", "by"} <= notebook.parameters.keys():
+        raise UsageError(
+            f"The notebook '{notebook.name}' does not tell of segments.",
+            found=f"parameters {listed(notebook.parameters)}",
+            to_try="parameters where and by in it, handed to counts.counted as notebooks/market_report.ipynb does",
+        )
     source.markets.refuse_unknown(scope.markets)
+    if scope.by and GROUP in scope.markets:
+        raise UsageError(
+            "The overview compares markets, and tells of no segments.",
+            found=f"by '{scope.by}'",
+            to_try="where instead of by, or leave --market out: the index lists every segment's page",
+        )
     return _Call(
         scope=scope,
         destination=destination,
@@ -200,7 +227,8 @@ def _checked(scope: Scope, destination: Destination) -> _Call:
         path=path,
         path_of_group=path_of_group if scope.notebook is None and path_of_group.is_file() else None,
         values=values,
-        out=destination.out or _reports_of(source),
+        segment=segment,
+        out=destination.out or _reports_of(source, segment),
         formats=formats,
     )
 
@@ -233,7 +261,8 @@ def _values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict
 def _counted(call: _Call) -> counts.Counted:
     """Count once, for all runs of a call: what its notebooks declare is asked for here, before they start."""
     counts.remember(call.source)
-    counted = counts.counted(call.source, as_of=call.as_of, grains=call.grains, holdout_weeks=call.holdout_weeks)
+    of = {"segment": call.segment, "holdout_weeks": call.holdout_weeks}
+    counted = counts.counted(call.source, as_of=call.as_of, grains=call.grains, **of)
     counted.prepare()
     if call.holdout_weeks is not None:
         from retention_kit.models import serialized_forecasts
@@ -246,15 +275,22 @@ def _counted(call: _Call) -> counts.Counted:
 
 def _runs(call: _Call, counted: counts.Counted) -> list[Run]:
     """Return the runs of the markets asked for, else of all with orders and of the group, in each one's languages."""
-    markets, codes = call.source.markets, tuple(call.scope.markets)
+    codes = tuple(call.scope.markets)
     if not codes:
         for line in left_out(counted):
             print(line, file=sys.stderr)
-        is_group_told = call.path_of_group is not None and len(counted.markets) > 1
+        is_group_told = call.path_of_group is not None and len(counted.markets) > 1 and not call.scope.by
         codes = (*with_orders(counted), *((GROUP,) if is_group_told else ()))
-    names = {code: market.name for code, market in markets.items()} | {GROUP: GROUP_NAME}
-    spoken = {code: _spoken(None if code == GROUP else markets[code], call.scope.language) for code in codes}
-    return [run for code in codes for run in in_languages(code, names[code], call.parameters(code), spoken[code])]
+    elif call.scope.by:
+        codes = of_markets(counted, codes)
+    runs, files = [], file_names(codes)
+    of_group = f"{GROUP_NAME}, {counted.segment}" if counted.segment else GROUP_NAME
+    for code in codes:
+        market, file = None if code == GROUP else counted.facts[code], files[code]
+        run = Run(file, of_group if market is None else market.name, call.parameters(file))
+        languages = _spoken(market, call.scope.language)
+        runs += in_languages(run if file == code else replace(run, segment=code), languages)
+    return runs
 
 
 def _spoken(market: Market | None, asked: str | None) -> list[str]:

@@ -55,7 +55,7 @@ def carry_out(job: "Job", *, folder: Path) -> None:
     begun = time.monotonic()
     ran = executed(node, parameters, keep_failed=str(folder / FAILED))
     seconds = time.monotonic() - begun
-    twin = _twin(twin_file, market=job["market"]) if job["twin"] else {}
+    twin = _twin(twin_file, market=job["parameters"]["market"]) if job["twin"] else {}
     made_of = {
         **job["made_of"],
         **{key: twin[key] for key in ("data", "as_of", "kit_version", "data_fingerprint") if key in twin},

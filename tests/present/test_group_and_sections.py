@@ -34,8 +34,8 @@ def group(sample_counts) -> GroupSheet:
 def romania(sample_counts) -> metrics.Sheet:
     here = sample_counts.of("RO")
     asked = {name: FACTS[name] for name in ("grain", "base_grain", "min_cell")}
-    compared = sample_counts.kept(metrics.market_comparison, markets=list(sample_counts.markets), **asked)["compared"]
-    return metrics.market_sheet(here.tables, market=here.market, compared=compared, refund_policy="order", **FACTS)
+    known = sample_counts.kept(metrics.market_comparison, markets=list(sample_counts.markets), **asked)
+    return metrics.market_sheet(here.tables, market=here.market, **known, refund_policy="order", **FACTS)
 
 
 OF_GROUP = [

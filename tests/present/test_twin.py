@@ -20,7 +20,7 @@ def no_constant(name: str) -> None:
 
 
 def test_the_twin_says_what_it_is_of(denmarks_twin):
-    facts = {key: denmarks_twin[key] for key in list(denmarks_twin)[:11]}
+    facts = {key: denmarks_twin[key] for key in list(denmarks_twin)[:12]}
     assert facts == {
         "schema_version": 1,
         "market": "DK",
@@ -30,6 +30,7 @@ def test_the_twin_says_what_it_is_of(denmarks_twin):
         "grain": "month",
         "base_grain": "quarter",
         "min_cell": 10,
+        "segment": None,
         "data": "sample",
         "data_fingerprint": "f00",
         "kit_version": __version__,

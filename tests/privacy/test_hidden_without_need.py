@@ -67,6 +67,17 @@ def test_of_online_retail_no_small_count_can_be_had_and_nothing_is_hidden_withou
     assert found.needless() == []
 
 
+@pytest.mark.slow
+def test_of_a_segment_no_small_count_can_be_had_and_nothing_is_hidden_without_need():
+    segment = counts.Segment("loyalty_tier", is_split=True)
+    asked = {"as_of": "2026-01-01", "grains": ["month", "quarter"], "segment": segment}
+    found = audit(counts.counted(ingest.source("sample"), **asked).of("DK:silver"))
+    assert found.true.headlines["customers"].value > 300
+    assert found.published.hidden["cohort_retention"].any(axis=None)
+    assert found.recomputable() == []
+    assert found.needless() == []
+
+
 @pytest.fixture(scope="module")
 def retail(shared) -> counts.Counted:
     source = ingest.source("online_retail", files={"orders": str(shared / "data" / "online_retail_raw.parquet")})

@@ -12,8 +12,8 @@ from retention_kit.run import Run, in_languages, shard, unfinished
 
 SPOKEN = 'market: str = "BE"\nlanguage: str = "en"'
 FAILS_IN_FRENCH = "assert language != 'fr-BE', 'no French today'"
-BELGIUM = in_languages("BE", "Belgium", {}, ["nl-BE", "fr-BE"])
-DENMARK = in_languages("DK", "Denmark", {}, ["da-DK"])
+BELGIUM = in_languages(Run("BE", "Belgium"), ["nl-BE", "fr-BE"])
+DENMARK = in_languages(Run("DK", "Denmark"), ["da-DK"])
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def assert_typed(told: dict, kind: type) -> None:
 
 def test_what_a_worker_is_told_is_a_job(notebook_file):
     source = rk.run.read_notebook(notebook_file([SHOWS], parameters=PARAMETERS))
-    runs = rk.run.in_languages("NL", "Netherlands", {"window_days": 60}, ["nl-NL", "en"])
+    runs = rk.run.in_languages(rk.run.Run("NL", "Netherlands", {"window_days": 60}), ["nl-NL", "en"])
     told = with_pages([job_of(source, run, data_fingerprint="f") for run in runs])
     assert [job["stem"] for job in told] == ["NL", "NL.en"]
     for job in told:
