@@ -428,7 +428,7 @@ class _Moves:
         rises, falls, own_rises = np.split(found.x, [len(free), 2 * len(free)])
         moves = rises - falls
         np.add.at(moves, own, own_rises)
-        is_whole = np.bincount(of_part, np.abs(moves - np.round(moves)) > _NEARLY)[of_part] == 0
+        moves, is_whole = self._in_wholes(moves, of_part, n=self._n[free])
         if not whole and len(small) == 1 and not is_whole[own[0]] and moves[own[0]] > self._rises[small[0]] - _NEARLY:
             return self._lifted(is_free, small, whole=True)
         moves, lifted = np.round(moves), set()
@@ -437,6 +437,17 @@ class _Moves:
                 lifted.add(one)
                 self._found.setdefault(one, []).append(free[(of_part == of_part[nth]) & (moves != 0)])
         return lifted
+
+    @staticmethod
+    def _in_wholes(moves: np.ndarray, of_part: np.ndarray, *, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the moves, a part in halves or thirds as many times as far, and of each whether its part is whole."""
+        told = moves
+        for times in (1, 2, 3):
+            farther = times * told
+            fails = (np.abs(farther - np.round(farther)) > _NEARLY) | (n + np.round(farther) < 0)
+            is_whole = np.bincount(of_part, fails)[of_part] == 0
+            moves = np.where(is_whole & (moves == told), farther, moves)
+        return moves, np.bincount(of_part, np.abs(moves - np.round(moves)) > _NEARLY)[of_part] == 0
 
     def _linked_with(self, is_free: np.ndarray, small: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Return the free counts that hang together with some, and which part of them each is of."""

@@ -45,7 +45,13 @@ def where(sql: str) -> Segment:
 
 
 @pytest.mark.parametrize(
-    "sql", ["loyalty_tier", "payment_method", "customers.language", "acquisition_channel = 'search'"]
+    "sql",
+    [
+        "payment_method",
+        pytest.param("loyalty_tier", marks=pytest.mark.slow),
+        pytest.param("customers.language", marks=pytest.mark.slow),
+        pytest.param("acquisition_channel = 'search'", marks=pytest.mark.slow),
+    ],
 )
 def test_segments_add_up_to_the_whole(source, session, sql):
     split = counted(source, session, segment=by(sql))

@@ -66,6 +66,7 @@ def is_at_midnight(log: Log) -> bool:
 
 
 class TestOtherLogs:
+    @pytest.mark.slow
     def test_counts_of_disjoint_customers_add_up(self, counted_logs, duckdb_engine):
         def halves(log: Log) -> list[Log]:
             customers = sorted({order.customer for order in log.orders})
@@ -76,6 +77,7 @@ class TestOtherLogs:
             whole, *parts = (counted_in(duckdb_engine, one, TABLES) for one in (log, *halves(log)))
             assert summed(*parts) == summed(whole)
 
+    @pytest.mark.slow
     def test_customers_counted_a_part_at_a_time_are_counted_alike(self, counted_logs):
         with InThreeParts() as engine:
             for log, tables in few(counted_logs, most=6):

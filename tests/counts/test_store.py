@@ -152,7 +152,16 @@ def _turned(file: Path) -> None:
     file.write_bytes(bytes(content))
 
 
-@pytest.mark.parametrize("damage", [_cut, _empty, _turned, Path.unlink], ids=["cut", "emptied", "turned", "gone"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(_cut, marks=pytest.mark.slow),
+        pytest.param(_empty, marks=pytest.mark.slow),
+        _turned,
+        pytest.param(Path.unlink, marks=pytest.mark.slow),
+    ],
+    ids=["cut", "emptied", "turned", "gone"],
+)
 def test_a_damaged_store_is_counted_again_only_once(source, project, never_counted, damage):
     known = counted(source)
     for path in kept(project):

@@ -31,6 +31,7 @@ def sample_of_all_tables() -> counts.Counted:
     return counts.count(ingest.source("sample"), as_of=AS_OF, grains=GRAINS)
 
 
+@pytest.mark.slow
 def test_random_logs_are_counted_alike(kind, engine):
     drawn = []
 

@@ -6,6 +6,8 @@ from simulation import cohorts, simulated
 
 from retention_kit.metrics.changes import where_it_changed
 
+pytestmark = pytest.mark.xdist_group("coverage")  # markets are simulated once, not once by each worker
+
 
 @pytest.fixture(scope="module")
 def found():

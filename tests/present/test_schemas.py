@@ -69,7 +69,10 @@ def sheet_of(code: str, sample_counts: Any, compared: Any) -> metrics.Sheet:
     return metrics.market_sheet(here.tables, market=here.market, as_of=here.as_of, **compared, **FACTS)
 
 
-@pytest.mark.parametrize("code", ["NL", "DK", "RO", "CN", "US", "JP", "BR", "DE", "ALL"])
+@pytest.mark.parametrize(
+    "code",
+    ["NL", "JP", *(pytest.param(code, marks=pytest.mark.slow) for code in ("DK", "RO", "CN", "US", "BR", "DE", "ALL"))],
+)
 def test_the_data_of_every_market_s_report_are_as_published(sample_counts, compared, fitted, code):
     here = sample_counts.of(code)
     sheet = sheet_of(code, sample_counts, compared)

@@ -51,7 +51,10 @@ def test_of_made_up_companies_no_small_count_can_be_had_and_nothing_is_hidden_wi
     assert made_up.needless() == []
 
 
-@pytest.mark.parametrize("market", ["NL", "DK", "RO", "CN", "US", "JP", "BR", "DE"])
+@pytest.mark.parametrize(
+    "market",
+    ["NL", "JP", *(pytest.param(code, marks=pytest.mark.slow) for code in ("DK", "RO", "CN", "US", "BR", "DE"))],
+)
 def test_of_the_sample_no_small_count_can_be_had_and_nothing_is_hidden_without_need(sample_counts, market):
     found = audit(sample_counts.of(market))
     assert found.recomputable() == []
@@ -84,6 +87,7 @@ def retail(shared) -> counts.Counted:
     return counts.count(source, as_of="2011-12-10", grains=["month", "quarter"])
 
 
+@pytest.mark.slow
 def test_the_auditor_finds_what_is_had_and_what_is_hidden_in_vain(tmp_path):
     folder = company.write(tmp_path / "shop", company.orders(FEW_NEWCOMERS))
     here = counts.count(ingest.source(str(folder)), as_of=company.AS_OF, grains=["month", "quarter"]).of("DK")

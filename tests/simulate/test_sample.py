@@ -70,6 +70,7 @@ def test_no_required_value_is_missing(table, connection):
             assert number(connection, f"SELECT count(*) FROM {table} WHERE {column.name} IS NULL") == 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_bytes(tmp_path):
     first, second = write_sample(tmp_path / "a", seed=3), write_sample(tmp_path / "b", seed=3)
     assert set(first) == {*TABLES, "truth"}
