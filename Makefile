@@ -30,7 +30,7 @@ reports: $(READY) ## a report for every market of the sample, in reports/index.h
 
 test: $(READY) ## run the tests of every day, the notebooks included
 	@$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/browser -m "not slow"
-	@$(WARM) $(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-current-env notebooks
+	@$(WARM) $(BIN)/python -m pytest -p no:cacheprovider -n auto --dist loadfile --nbval --nbval-current-env notebooks
 
 test-slow: $(READY) ## run the tests that take long: processes killed, more random logs, every notebook searched for names
 	@$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/browser --ignore tests/engines -m slow

@@ -64,6 +64,7 @@ def test_segments_add_up_to_the_whole(source, session, sql):
         pd.testing.assert_frame_equal(*(table[(table != 0).any(axis=1)] for table in both))
 
 
+@pytest.mark.slow
 def test_a_filter_is_the_segment_of_whom_it_is_true(source, session):
     gold = counted(source, session, segment=where("loyalty_tier = 'gold'")).of("DK")
     split = counted(source, session, segment=by("loyalty_tier")).of("DK:gold")

@@ -20,7 +20,10 @@ def records(table: str) -> list[dict]:
     return rows.where(rows.notna(), None).to_dict("records")
 
 
-@pytest.mark.parametrize(("market", "zone", "minor"), [("NL", "Europe/Amsterdam", 100), ("JP", "Asia/Tokyo", 1)])
+@pytest.mark.parametrize(
+    ("market", "zone", "minor"),
+    [("NL", "Europe/Amsterdam", 100), pytest.param("JP", "Asia/Tokyo", 1, marks=pytest.mark.slow)],
+)
 def test_uplift_equals_the_oracle(sample_counts, market, zone, minor):
     zone = ZoneInfo(zone)
     end = datetime(2026, 1, 1, tzinfo=zone)

@@ -36,6 +36,7 @@ def watched(source, folder) -> tuple[list[pd.DataFrame], pd.DataFrame | None]:
         return tables, watch.keep_list(engine, folder=folder, market="NL", **limits)
 
 
+@pytest.mark.slow
 def test_customers_are_watched_alike_where_they_lie(shelf, tmp_path, monkeypatch):
     monkeypatch.setenv(watch.KEY_VARIABLE, "of sixteen bytes or more")
     sample = project_root() / "data" / "sample"
