@@ -2,6 +2,7 @@
 
 import duckdb
 import pandas as pd
+import pytest
 
 from retention_kit import counts, ingest
 from retention_kit.config import project_root
