@@ -18,8 +18,8 @@ from retention_kit.errors import MetricError
 _LARGEST_EXACT = 600
 """Small counts times counts of a linked set up to which the best choice is looked for among all."""
 
-_LARGEST_IN_WHOLES = 300
-"""Linked counts up to which each is hidden or not in the search; in larger sets a part of it may be, and it is then."""
+_LARGEST_IN_WHOLES = 30_000
+"""The same up to which a count is hidden or not in the search; beyond it a part of it may be, and it is hidden then."""
 
 _LARGEST_WHOLE = 1500
 """Linked counts from which what is hidden for a small one is looked for in its neighbourhood."""
@@ -209,7 +209,7 @@ class _Linked:
         self.sums = csr_array((signs, (rows, cells)), shape=(len(sums), len(places)))
         self.of_cell = self.sums.tocsc()
         self.is_whole = len(places) <= _LARGEST_WHOLE
-        self.is_in_wholes = len(places) <= _LARGEST_IN_WHOLES
+        self.is_in_wholes = self.is_whole
         self.wholes = [whole for whole, _ in sums]
         self.moves = _Moves(self)
 
@@ -221,6 +221,7 @@ class _Linked:
         """
         small, forced = np.flatnonzero(primary[self.places]), hidden[self.places]
         found = forced.copy()
+        self.is_in_wholes = self.is_whole and len(small) * len(self.n) <= _LARGEST_IN_WHOLES
         if len(small) * len(self.n) <= _LARGEST_EXACT:
             found |= self._cheapest(found, small)
         self.moves.find(found, small)

@@ -156,7 +156,7 @@ class Shop:
         ----------
         sql : an expression of DuckDB's SQL over columns of the data: "acquisition_channel = 'referral'"; or the name of
             one that the profile has under `[segments]`. A column of orders is that of the customer's first kept order;
-            one of events that of the last one before it.
+            one of events that of the last one before it; one of customers has no date and is as the data have it now.
         frozen : a day before which it is asked instead of at the first order.
 
         Raises

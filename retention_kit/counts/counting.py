@@ -221,6 +221,15 @@ class Counted:
         """Return the codes a market is compared with, itself among them: `DK:gold` with the gold of all markets."""
         return [code for code in self.markets if value_of(code) == value_of(market)]
 
+    def alike(self, market: str) -> dict[str, Market]:
+        """Return the markets of `beside` by code: those with which a model of a market is fitted."""
+        return self._declared(self.beside(market))
+
+    def _declared(self, codes: Iterable[str]) -> dict[str, Market]:
+        """Return what is declared of some; of which customers they are is said by the page, not by each line of it."""
+        named = SegmentMarkets(self.asked.markets)
+        return {code: named[code] for code in codes}
+
     def of(self, market: str) -> MarketCounts:
         """Return the counts of one market; `ALL` for the group.
 
@@ -251,8 +260,7 @@ class Counted:
                 f"The report of all markets cannot be of '{market}'.",
                 to_try="notebooks/market_report.ipynb, which is of one",
             )
-        named = SegmentMarkets(self.asked.markets)  # of a segment the page says whose it is, not each line of it
-        return {code: named[code] for code in self.markets}
+        return self._declared(self.markets)
 
     @property
     def group_money(self) -> tuple[str, int] | None:

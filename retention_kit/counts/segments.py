@@ -48,7 +48,8 @@ class Segment:
     ----------
     sql : a column of a table of the data, or an expression over columns in DuckDB's SQL.
     is_split : whether every value is a segment of its own; else those of whom it is true are counted.
-    frozen : when it is asked: at the first kept order, or at the start of a day, `2025-01-01`.
+    frozen : when it is asked: at the first kept order, or at the start of a day, `2025-01-01`. A column of customers
+        has no date: it is as the data have it.
     name : by which a profile knows it.
     """
 

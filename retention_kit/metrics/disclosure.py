@@ -171,7 +171,10 @@ def _of_cuts(found: Publication, cut_counts: pd.DataFrame) -> None:
         everybody = known["everybody", days][0]
         for nth, (of, rest) in enumerate((("observed", found.rest_group), ("returned", found.rest)), start=1):
             unknown = ("unknown", name, days, of)
-            rest(unknown, everybody[nth] - sum(value[nth] for value in values))
+            if everybody[1] == sum(n for _, n, _ in values):
+                found.known(unknown, 0)  # that it is known of everybody is seen, or clear of itself: a season
+            else:
+                rest(unknown, everybody[nth] - sum(value[nth] for value in values))
             found.total(
                 cut("everybody", "everybody", days, of=of),
                 [unknown, *(cut(name, value[0], days, of=of) for value in values)],
@@ -252,12 +255,17 @@ def cell(grain: str, cohort: int, age: int) -> Name:
 def _of_newcomers(found: Publication, closed: pd.DataFrame, *, grain: str, base_grain: str) -> None:
     """Add that newcomers of a period are the cohorts of the shorter ones in it, and with all before, all ever.
 
-    Where as many of them are active at its end by the window, they are the same.
+    Those active at its end by the window are some of them; where they are as many, they are the same.
     """
     of_period = dict(_rows(where(closed, rule="period"), ("period", "n_new")))
     for period, n in _rows(where(closed, rule="window"), ("period", "n_new")):
-        if of_period.get(period) == n:
-            found.total(flow("new", "window", base_grain, period), [cell(base_grain, period, 0)])
+        if period in of_period:
+            gone = ("new and gone", base_grain, int(period))
+            if of_period[period] == n:
+                found.known(gone, 0)
+            else:
+                found.rest(gone, of_period[period] - n)
+            found.total(cell(base_grain, period, 0), [flow("new", "window", base_grain, period), gone])
     rows = list(_rows(where(closed, rule="period"), ("period", "n_new", "n_retained", "n_reactivated")))
     if grain != base_grain:
         for period, *_ in rows:

@@ -90,7 +90,7 @@ def group_sheet(
     found = {
         "customers": _customers(tables, shown=shown, with_total=not secret),
         "compared": compared_shares(open_shares) if compared is None else compared,
-        "mix": _mixes(tables["cut_counts"], markets=shown, min_cell=min_cell),
+        "mix": _mixes(tables["cut_counts"], markets=shown, hidden_in=hidden_in, min_cell=min_cell),
         "readings": _readings(tables["cohort_counts"], markets=shown, grain=grain, hidden_in=hidden_in),
         "anomalies": _anomalies(tables, markets=shown, grains=(grain, base_grain), hidden_in=hidden_in),
         "movers": _movers(tables["mover_counts"], markets=shown, min_cell=min_cell),
@@ -260,14 +260,24 @@ def _customers(tables: Mapping[str, pd.DataFrame], *, shown: Sequence[str], with
     return history.set_index("market").loc[codes, ["n_customers", "n_orders"]].reset_index()
 
 
-def _mixes(cut_counts: pd.DataFrame, *, markets: Sequence[str], min_cell: int) -> pd.DataFrame:
-    """Return for each market and cut how much of its difference from the others is mix, and how much rate."""
+def _mixes(
+    cut_counts: pd.DataFrame,
+    *,
+    markets: Sequence[str],
+    hidden_in: Mapping[str, frozenset[disclosure.Name]],
+    min_cell: int,
+) -> pd.DataFrame:
+    """Return for each market and cut how much of its difference from the others is mix, and how much rate.
+
+    A market is left out of which its own report hides how many came back, of all or of a value of the cut.
+    """
     cells = cut_counts.query("horizon_days == 90 and market in @markets")
     rows = []
     for cut in MIX_CUTS:
         of_cut = cells[cells["cut"] == cut]
         sizes = of_cut.groupby("market")["n_observed"].sum()
-        large = [code for code in markets if sizes.get(code, 0) >= min_cell]
+        secret = {code: _hidden_of_a_cut(of_cut, code, hidden_in[code]) for code in markets}
+        large = [code for code in markets if sizes.get(code, 0) >= min_cell and not secret[code]]
         if len(large) < 2 or of_cut["value"].nunique() < 2:
             continue
         of_cut = of_cut[of_cut["market"].isin(large)]
@@ -278,6 +288,13 @@ def _mixes(cut_counts: pd.DataFrame, *, markets: Sequence[str], min_cell: int) -
             rows.append((cut, code, *sums, *(ends[name] for name in _ENDS_OF_MIX)))
     found = pd.DataFrame(rows, columns=["cut", "market", "n", "mix", "of_rate", *_ENDS_OF_MIX])
     return found.assign(difference=found["mix"] + found["of_rate"])
+
+
+def _hidden_of_a_cut(of_cut: pd.DataFrame, market: str, secret: frozenset[disclosure.Name]) -> bool:
+    """Tell whether a market's report hides a count of a cut, or of everybody."""
+    own = of_cut[of_cut["market"] == market]
+    rows = [("everybody", "everybody", 90), *own[["cut", "value", "horizon_days"]].itertuples(index=False, name=None)]
+    return any(disclosure.cut(*row, of=of) in secret for row in rows for of in ("observed", "returned"))
 
 
 def _readings(

@@ -253,7 +253,8 @@ def compared_with_others(sheet: Sheet) -> Table:
         ],
         name="compared-with-others",
         title=N_("Compared with all other markets together") if len(rows) else N_("Compared with the other markets"),
-        notes=[N_("Rank: 1 is the highest share; between these in 95% of draws. More than chance: p below 0.05, "
+        notes=[*([N_("Other markets: the same customers of theirs.")] if sheet.segment else []),
+               N_("Rank: 1 is the highest share; between these in 95% of draws. More than chance: p below 0.05, "
                   "corrected for all markets (Holm).")] if len(rows) else (),
         nothing=N_("There is no other market to compare with, or this one is too small."),
         twin="tables.compared",

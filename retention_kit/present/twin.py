@@ -111,7 +111,8 @@ def publish(
 
 
 def _customers_asked(segment: str) -> dict[str, str]:
-    return {_("Customers"): _("{segment}, asked at the first order").format(segment=segment)} if segment else {}
+    told = _("{segment}, asked at the first order; what is known of customers without a date, as it is now")
+    return {_("Customers"): told.format(segment=segment)} if segment else {}
 
 
 def group_twin(

@@ -113,11 +113,14 @@ def badge_text(forecast: MarketForecast) -> str:
 
 
 def _verdict(test: HoldoutResult) -> str:
-    """Return whether the forecast may be believed, beside naive ones."""
+    """Return whether the forecast may be believed, beside naive ones, in orders and where tried in money."""
+    money = getattr(test, "money", None)
     if not test.holds:
         return _("The forecast is withheld: a naive one was nearer.")
     if abs(test.error) > abs(test.naive_error):
         return _("A naive one was nearer, by no more than chance.")
+    if money is not None and abs(money.error) > abs(money.naive_error):
+        return _("In orders the naive ones were farther off; in money a naive one was nearer.")
     return _("The naive ones were farther off.")
 
 

@@ -264,7 +264,7 @@ def _counted(call: _Call) -> counts.Counted:
     of = {"segment": call.segment, "holdout_weeks": call.holdout_weeks}
     counted = counts.counted(call.source, as_of=call.as_of, grains=call.grains, **of)
     counted.prepare()
-    if call.holdout_weeks is not None:
+    if call.holdout_weeks is not None and not call.scope.by:
         from retention_kit.models import serialized_forecasts
 
         facts = {"markets": counted.of_group(), "as_of": counted.as_of, "min_cell": call.source.min_cell}

@@ -184,8 +184,11 @@ class Audit:
                     if own and ("active_base", ("period", period), other) in self.names:
                         self._sum((table, period, own), ("active_base", ("period", period), other))
         for (rule, period), row in true.iterrows():
-            if rule == "window" and row["n_new"] == true.loc[("period", period), "n_new"]:
-                self._sum(("active_base", (rule, period), "n_new"), ("active_base", ("period", period), "n_new"))
+            if rule == "window":
+                gone = true.loc[("period", period), "n_new"] - row["n_new"]
+                self._add(("new and gone", period), gone, known=gone == 0, is_cell=False)
+                names = [("active_base", (one, period), "n_new") for one in ("period", rule)]
+                self._sum(*names, ("new and gone", period))
 
     def _cohorts(self) -> None:
         cells = self.true.tables["cohort_retention"]
@@ -225,7 +228,9 @@ class Audit:
                 whole = ("returned", ("everybody", "everybody", days), column)
                 unknown = self.values[self.names[whole]] - values[column].sum()
                 name = ("unknown", cut, days, column)
-                rest = self._add(name, unknown, known=False, is_cell=False)
+                nobody = self.values[self.names["returned", ("everybody", "everybody", days), "n_observed"]]
+                nobody -= values["n_observed"].sum()  # where nobody is unknown, that is seen or known of such a cut
+                rest = self._add(name, unknown, known=nobody == 0, is_cell=False)
                 if column == "n_observed":
                     self.groups.add(rest)
                 self._sum(whole, name, *(("returned", (cut, value, days), column) for value in values["value"]))
