@@ -424,19 +424,22 @@ class Market:
         )
 
     def compare(
-        self, other: "Market", metric: str | Metric = "customer_retention_rate", *, grain: str = "quarter"
+        self, other: "Market | str", metric: str | Metric = "customer_retention_rate", *, grain: str = "quarter"
     ) -> Table:
         """Return a share of this market beside that of another, the difference with its interval (Newcombe).
 
         Parameters
         ----------
+        other : the market, or its code.
         metric : a metric that is a share of customers.
         grain : length of its periods; the last closed one that both have is compared.
         """
+        other = self.shop.market(other) if isinstance(other, str) else other
         return _compared({self._called(): self, other._called(): other}, metric, grain=grain)
 
-    def log_rank(self, other: "Market") -> Table:
+    def log_rank(self, other: "Market | str") -> Table:
         """Return whether customers of two markets or segments stay equally long (log-rank test, Mantel 1966)."""
+        other = self.shop.market(other) if isinstance(other, str) else other
         return _log_rank({self._called(): self, other._called(): other})
 
     def customers(self, *, cohort: str, age: int, to: Any, grain: str = "month") -> pd.DataFrame | None:

@@ -60,7 +60,7 @@ class Segment:
 
     def __str__(self) -> str:
         """Return it as it is told beside a number."""
-        return f"{self.told}, as of {self.frozen or 'the first order'}"
+        return f"{self.told}, as of {self.frozen or 'the first order'} (a column of customers: as the data have it now)"
 
     @classmethod
     def asked(cls, what: str, *, is_split: bool, named: Mapping[str, str], frozen: str = "") -> Self:

@@ -313,7 +313,7 @@ class Session:
         if len(codes) > _MOST_SEGMENTS:
             raise UsageError(
                 "There are too many segments to be told apart.",
-                found=f"{asked.segment}: {len(codes):,} in all markets",
+                found=f"{asked.segment.told}: {len(codes):,} in all markets",
                 to_try=f"an expression with few values, at most {_MOST_SEGMENTS:,} with the markets they are in",
             )
         return SegmentMarkets(asked.markets, codes)

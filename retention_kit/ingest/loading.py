@@ -196,8 +196,11 @@ def _load_table(
     unit = "order lines" if declared.group_by_order else name.replace("_", " ")
     table = _Table(name, source, given, how, engine, unit, f"judged_{name}")
     _refuse_misfits(table)
-    _prepare(table, mapped, created)
-    _create_judged(table, mapped, rated=_rated(engine, created) if name == "orders" else [])
+    with _no_value_told(table):
+        _prepare(table, mapped, created)
+    with _no_value_told(table), engine.attempt():
+        rated = _rated(engine, created) if name == "orders" else []
+        engine.create(table.judged, how.select(mapped, rated=rated))
     n_there = table.count(["TRUE"], of=table.judged)[0]
     n_rows = n_there if given.n_rows is None else given.n_rows
     if given.n_rows is None and declared.where:
@@ -300,13 +303,12 @@ def _refuse_misfits(table: _Table) -> None:
         )
 
 
-def _create_judged(table: _Table, mapped: str, *, rated: Sequence[str]) -> None:
-    """Create the table with its reasons, still with the rows that are refused."""
+@contextmanager
+def _no_value_told(table: _Table) -> Iterator[None]:
+    """Say that an expression fails where one does on some row: the engine's own message would quote a value."""
     try:
-        with table.engine.attempt():
-            table.engine.create(table.judged, table.how.select(mapped, rated=rated))
+        yield
     except table.engine.misfits:
-        # the engine's message would quote a value
         raise DataError(
             f"{table.name}: an expression of {table.source.where} fails on some row.",
             to_try="TRY_CAST instead of CAST, or a CASE that leaves such rows out, so that they are counted",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from retention_kit.errors import MetricError
+from retention_kit.errors import MetricError, listed
 from retention_kit.messages import N_, Verbatim
 from retention_kit.periods import labelled
 from retention_kit.table import Column, Role, Table, facts_of, hidden_rows, raw_name
@@ -125,9 +125,18 @@ class Metric:
     def __call__(self, *given: Any, **asked: Any) -> Any:
         """Return the metric's table, or its number; parameters and errors as of `frame`."""
         made = self.frame(*given, **asked)
+        if isinstance(made, pd.Series):
+            made = given[0].assign(**{self.name: made})
         if not isinstance(made, pd.DataFrame):
             return made
-        return self.table(made, **(facts_of(given[0]) if given else {}))
+        if self.name not in made:
+            raise MetricError(
+                f"{self.name} returns no column '{self.name}'.",
+                found=listed(list(made)),
+                to_try=f"return {self.takes}.assign({self.name}=…), or the Series alone",
+            )
+        facts = facts_of(given[0]) if given else {}
+        return self.table(self._with_persons(made, given[0]) if facts else made, **facts)
 
     def table(self, frame: pd.DataFrame, **facts: Any) -> Table:
         """Return a frame of the metric's as a table: what each column is, and what else is known of it.
@@ -172,7 +181,24 @@ class Metric:
             columns.append(Column(name, title, role))
         return columns
 
+    def _with_persons(self, made: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+        """Return a table with the numbers of customers that say which rows are small: those of the counts' own rows."""
+        persons = [name for name in counts if name in _N]
+        if _N & set(made) or not persons:
+            return made
+        if made.index.is_unique and counts.index.is_unique and made.index.isin(counts.index).all():
+            return made.join(counts[persons])
+        if self.function.__module__.startswith("retention_kit."):
+            return made
+        raise MetricError(
+            f"{self.name} returns no number of customers, without which no small group can be hidden.",
+            found=listed(list(made)),
+            to_try=f"keep {listed(persons)}",
+        )
+
     def _refuse_another_table(self, table: Any) -> None:
+        if self.takes.endswith("_counts") and not isinstance(table, pd.DataFrame):
+            raise self._another_table(f"{type(table).__name__}")
         raw = raw_name(table)
         if raw and self.takes.endswith("_counts") and raw != self.takes:
             raise self._another_table(raw)

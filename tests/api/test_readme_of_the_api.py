@@ -29,8 +29,7 @@ def named(shop, thirty_lines, tmp_path, monkeypatch):
     monkeypatch.setattr(plt, "show", lambda: None)
     (tmp_path / "data").symlink_to(Path("data").resolve())
     monkeypatch.chdir(tmp_path)
-    frame = thirty_lines.rename(columns={"id": "order_id", "when": "ordered_at", "total": "amount"})
-    return {"rk": rk, "shop": shop, "dk": shop.market("DK"), "df": frame}
+    return {"rk": rk, "shop": shop, "dk": shop.market("DK"), "df": thirty_lines}
 
 
 def test_the_section_has_what_is_tested_here():

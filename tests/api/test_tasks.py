@@ -149,6 +149,61 @@ def test_a_metric_of_one_s_own_is_shown_like_ours(market):
     assert table.as_of == "2026-01-01"
 
 
+def test_a_metric_of_one_s_own_cannot_lose_the_persons_that_protect_it(own):
+    counts = own.counts("order_counts", grain="month")
+    small = counts["n_customers"].between(1, 9).to_numpy()
+    assert small.any()
+
+    @rk.metric(unit="orders per customer")
+    def as_a_series(order_counts):
+        return order_counts["n_orders"] / order_counts["n_customers"]
+
+    @rk.metric(unit="orders")
+    def without_persons(order_counts):
+        return order_counts[["grain", "period"]].assign(without_persons=order_counts["n_orders"])
+
+    for metric in (as_a_series, without_persons):
+        assert metric(counts).frame[metric.name][small].isna().all()
+
+
+def test_a_metric_of_one_s_own_that_cannot_be_shown_says_why(market):
+    @rk.metric(unit="orders")
+    def orders_each(order_counts):
+        return order_counts[["n_orders"]]
+
+    @rk.metric(unit="orders")
+    def all_orders(order_counts):
+        return (
+            order_counts.groupby("grain", as_index=False)["n_orders"]
+            .sum()
+            .assign(all_orders=1, index=-1)
+            .set_index("index")
+        )
+
+    counts = market.counts("order_counts")
+    with pytest.raises(rk.MetricError) as error:
+        orders_each(counts)
+    assert str(error.value) == (
+        "orders_each returns no column 'orders_each'.\n  found: 'n_orders'\n"
+        "  try:   return order_counts.assign(orders_each=…), or the Series alone"
+    )
+    with pytest.raises(
+        rk.MetricError, match="returns no number of customers, without which no small group can be hidden"
+    ):
+        all_orders(counts)
+    with pytest.raises(rk.MetricError, match=r"orders_each takes the counts table 'order_counts'.\n  found: Market\n"):
+        orders_each(market)
+
+
+def test_a_market_is_compared_with_the_one_of_a_code():
+    shop = rk.open("sample", as_of="2026-01-01")
+    market = shop.market("DK")
+    assert market.compare("DE").frame.equals(market.compare(shop.market("DE")).frame)
+    assert market.log_rank("DE").frame.equals(market.log_rank(shop.market("DE")).frame)
+    with pytest.raises(rk.UsageError, match="There is no market 'DEE'"):
+        market.compare("DEE")
+
+
 def test_days_are_dates_texts_and_timestamps(thirty_lines):
     facts = {"market": "SE", "currency": "SEK", "time_zone": "Europe/Stockholm"}
     facts["columns"] = {"order_id": "id", "customer_id": "client", "ordered_at": "when", "amount": "total"}

@@ -31,8 +31,14 @@ class Session:
     @cached_property
     def customers(self) -> pd.DataFrame:
         """Read what is known of the sample's customers, when it is first asked for."""
-        columns = ["customer_id", "acquisition_channel", "loyalty_tier"]
+        columns = ["market", "customer_id", "acquisition_channel", "loyalty_tier"]
         return pd.read_parquet(DATA / "sample" / "customers.parquet", columns=columns).set_index("customer_id")
+
+    def known(self, column: str) -> pd.Series:
+        """Return what is known of the customer of each order; nothing in a market to which he moved."""
+        ids = self.orders["customer_id"]
+        is_home = ids.map(self.customers["market"]).astype("str") == self.orders["market"].astype("str")
+        return ids.map(self.customers[column]).where(is_home)
 
 
 def opened(*, as_of: str) -> Session:
@@ -138,13 +144,13 @@ def _customer_sets(orders: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
 
 def segment(session: Session) -> pd.DataFrame:
     """Return the cohort table of months of the customers who came by a partner's e-mail."""
-    channel = session.orders["customer_id"].map(session.customers["acquisition_channel"])
+    channel = session.known("acquisition_channel")
     return cohort_table(session.orders[channel == CHANNEL], grain="month", as_of=session.as_of)
 
 
 def segments(session: Session) -> pd.DataFrame:
     """Return the cohort table of months of each loyalty tier, one below the other; who has none is in no tier."""
-    tier = session.orders["customer_id"].map(session.customers["loyalty_tier"])
+    tier = session.known("loyalty_tier")
     tables = {
         name: cohort_table(orders, grain="month", as_of=session.as_of) for name, orders in session.orders.groupby(tier)
     }

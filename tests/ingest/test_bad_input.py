@@ -104,8 +104,16 @@ def test_an_expression_that_is_no_sql(export, orders_of):
     )
 
 
-def test_an_expression_that_fails_on_a_row_does_not_quote_it(export, orders_of):
-    source = export(orders_of(GOOD), profile='[orders.columns]\namount = "CAST(customer_id AS INTEGER)"\n')
+@pytest.mark.parametrize(
+    ("column", "sql"),
+    [
+        ("amount", "CAST(customer_id AS INTEGER)"),
+        ("ordered_at", "strptime(customer_id, '%d')"),
+        ("amount", "error(customer_id)::DOUBLE"),
+    ],
+)
+def test_an_expression_that_fails_on_a_row_does_not_quote_it(export, orders_of, column, sql):
+    source = export(orders_of(GOOD), profile=f'[orders.columns]\n{column} = "{sql}"\n')
     assert error_of(source) == (
         "orders: an expression of shop.toml fails on some row.\n"
         "  try:   TRY_CAST instead of CAST, or a CASE that leaves such rows out, so that they are counted"

@@ -470,7 +470,7 @@ def test_sigterm_and_ctrl_c_end_everything(small, tmp_path, temporary, notebook_
         while len(psutil.Process(parent.pid).children(recursive=True)) < 5 and time.monotonic() < deadline:
             time.sleep(0.05)  # the fork server, two workers, two kernels
         relatives = psutil.Process(parent.pid).children(recursive=True)
-        assert len(relatives) == 5
+        assert len(relatives) >= 5  # one more for a moment, while another is forked
         parent.send_signal(number)
         try:
             assert parent.wait(20) == code  # a third of a second, where nothing else runs
