@@ -159,9 +159,7 @@ def test_too_many_segments_are_refused(shop, monkeypatch):
     monkeypatch.setattr("retention_kit.counts.session._MOST_SEGMENTS", 20)
     result = called("metrics", shop, "--by", "customer_id")
     assert result.exit_code == 2
-    assert (
-        "There are too many segments to be told apart.\n  found: customer_id: " in result.stderr
-    )
+    assert "There are too many segments to be told apart.\n  found: customer_id: " in result.stderr
     assert "in all markets\n  try:   an expression with few values, at most 20 with" in result.stderr
     assert "always" not in result.stderr  # whose customer a name is
 
