@@ -209,7 +209,6 @@ class _Linked:
         self.sums = csr_array((signs, (rows, cells)), shape=(len(sums), len(places)))
         self.of_cell = self.sums.tocsc()
         self.is_whole = len(places) <= _LARGEST_WHOLE
-        self.is_in_wholes = self.is_whole
         self.wholes = [whole for whole, _ in sums]
         self.moves = _Moves(self)
 
@@ -329,7 +328,7 @@ class _Linked:
         lower = np.full(rows.shape[0], -np.inf)
         lower[: sums.shape[0]] = 0
         persons = self.n[list(chosen)]
-        order = (persons + np.arange(n_chosen) / max(n_chosen, 1) ** 2) / (persons.sum() + 1)
+        order = (persons + np.arange(n_chosen) / n_chosen**2) / (persons.sum() + 1)
         is_integer = np.concatenate([np.full(least.size, int(whole)), np.full(n_chosen, int(self.is_in_wholes))])
         found = milp(
             np.concatenate([np.zeros(least.size), _FINENESS * (self.weights[list(chosen)] + order)]),
@@ -428,7 +427,7 @@ class _Moves:
             return set()
         rises, falls, own_rises = np.split(found.x, [len(free), 2 * len(free)])
         moves = rises - falls
-        np.add.at(moves, own, own_rises)
+        moves[own] += own_rises
         moves, is_whole = self._in_wholes(moves, of_part, n=self._n[free])
         if not whole and len(small) == 1 and not is_whole[own[0]] and moves[own[0]] > self._rises[small[0]] - _NEARLY:
             return self._lifted(is_free, small, whole=True)

@@ -17,6 +17,7 @@ import pandas as pd
 from retention_kit import counts, ingest
 from retention_kit.config import Market as MarketFacts
 from retention_kit.config import Markets
+from retention_kit.counts.segments import market_of, value_of
 from retention_kit.errors import MetricError, UsageError, near_miss, unknown_name
 from retention_kit.ingest import Source
 from retention_kit.messages import N_, Message, Verbatim
@@ -585,10 +586,10 @@ class Segments(Mapping[str, Market]):
 
     @property
     def _codes(self) -> list[str]:
-        return [code for code in self._shop.markets if not self._market or code.startswith(f"{self._market}:")]
+        return [code for code in self._shop.markets if self._market in ("", market_of(code))]
 
     def _name(self, code: str) -> str:
-        return code.partition(":")[2] if self._market else code.replace(":", " ")
+        return value_of(code) if self._market else f"{market_of(code)} {value_of(code)}"
 
 
 _ASKED_OF_EACH = (

@@ -292,17 +292,15 @@ class Counted:
     def _rows_of(self, market: str, name: str) -> pd.DataFrame:
         return self._told(self._table(name).of(market))
 
-    def _told(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return rows without money where the activity is none that is paid for."""
-        if self.asked.activity == ORDERS:
+    def _told(self, rows: pd.DataFrame, *, is_one_money: bool = True) -> pd.DataFrame:
+        """Return rows without money where it is of several currencies, or the activity is none that is paid for."""
+        if self.asked.activity == ORDERS and is_one_money:
             return rows
         return rows.drop(columns=[column for column in rows if column.endswith(_MONEY_SUFFIX)])
 
     def _rows_of_group(self, name: str) -> pd.DataFrame:
         rows = self._group_rows(name) if name in _OF_THE_GROUP else self._table(name).of(GROUP)
-        if self._one_money:
-            return self._told(rows)
-        return rows.drop(columns=[column for column in rows if column.endswith(_MONEY_SUFFIX)])
+        return self._told(rows, is_one_money=self._one_money)
 
     def of_markets(self, name: str) -> pd.DataFrame:
         """Return a table with the rows of all markets, and none of the group."""

@@ -109,12 +109,11 @@ def badge_text(forecast: MarketForecast) -> str:
             "Naive forecasts: as many as in the period before, {error}; order value × frequency × time of everybody, "
             "{ratio} times the revenue made."
         ).format(error=last, ratio=formats.decimal(test.steady_ratio, digits=1))
-    return beside(told, tracked, _in_money(forecast), naive, _verdict(test))
+    return beside(told, tracked, _in_money(forecast), naive, _verdict(test, money=test.money))
 
 
-def _verdict(test: HoldoutResult) -> str:
+def _verdict(test: HoldoutResult, *, money: HoldoutResult | None = None) -> str:
     """Return whether the forecast may be believed, beside naive ones, in orders and where tried in money."""
-    money = getattr(test, "money", None)
     if not test.holds:
         return _("The forecast is withheld: a naive one was nearer.")
     if abs(test.error) > abs(test.naive_error):

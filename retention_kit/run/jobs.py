@@ -48,6 +48,11 @@ class Run:
     segment: str = ""
 
     @property
+    def code(self) -> str:
+        """Return the code by which the counts know what it is of."""
+        return self.segment or self.market
+
+    @property
     def stem(self) -> str:
         """The name of its files without ending: `BE`, and `BE.fr-BE` in a further language."""
         return f"{self.market}.{self.language}" if self.further else self.market
@@ -138,8 +143,8 @@ def job_of(source: Notebook, run: Run, *, data_fingerprint: str = "") -> Job:
     UsageError : a parameter that is not declared, of another type, or not to be given; a language that is none.
     """
     spoken = {"language": run.language} if "language" in source.parameters else {}
-    parameters = checked(source.parameters, {"market": run.segment or run.market, **spoken, **run.parameters})
-    if parameters["market"] != (run.segment or run.market):
+    parameters = checked(source.parameters, {"market": run.code, **spoken, **run.parameters})
+    if parameters["market"] != run.code:
         raise UsageError(
             f"The report of '{run.market}' would show another market.",
             found=listed([parameters["market"]]),
