@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
 from retention_kit import counts, ingest
 from retention_kit.metrics import Sheet, market_sheet
 
@@ -48,6 +50,13 @@ def orders(characters: Mapping[str, tuple[int, Sequence[str]]], *, market: str =
         for i in range(n)
         for nth, day in enumerate(days)
     ]
+
+
+def project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a project of the test's own, with the company's markets, and let the kit work in it."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "markets.toml").write_text(declared(), encoding="utf-8")
+    monkeypatch.setenv("RETENTION_KIT_PROJECT", str(folder))
 
 
 def write(folder: Path, rows: Sequence[str], *, markets: str = "", **tables: str) -> Path:

@@ -27,10 +27,7 @@ def called(*arguments: str) -> Result:
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a small company, in a project of its own."""
-    project = tmp_path / "project"
-    (project / "data").mkdir(parents=True)
-    (project / "data" / "markets.toml").write_text(company.declared(), encoding="utf-8")
-    monkeypatch.setenv("RETENTION_KIT_PROJECT", str(project))
+    company.project(tmp_path / "project", monkeypatch)
     rows = company.orders(company.DENMARK) + company.orders({"once": (30, ["2024-02-02"])}, market="NL", amount="9.50")
     return company.write(tmp_path / "shop", rows)
 
