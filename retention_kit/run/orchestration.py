@@ -3,6 +3,7 @@
 What is asked is checked before anything is read; what a notebook shows is none of its business.
 """
 
+import hashlib
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -191,7 +192,9 @@ def _reports_of(source: Source, segment: counts.Segment | None) -> Path:
     own = reports if source.name == "sample" else reports / source.name
     if segment is None:
         return own
-    words = "-".join(re.findall(r"[a-z0-9]+", segment.sql.lower()))[:40].strip("-")
+    words = "-".join(re.findall(r"[a-z0-9_]+", segment.told.lower()))[:40].strip("-")
+    if words != segment.told:  # of an expression the words alone would not tell < from >
+        words += f"-{hashlib.sha256(segment.sql.encode()).hexdigest()[:6]}"
     return own / f"{'by' if segment.is_split else 'where'}-{words}"
 
 

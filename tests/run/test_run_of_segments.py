@@ -9,11 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 import retention_kit as rk
+from retention_kit import counts, ingest
 from retention_kit.cli import main
 from retention_kit.config import project_root
 from retention_kit.errors import UsageError
 from retention_kit.present.languages import place, speaking
 from retention_kit.run.jobs import file_names
+from retention_kit.run.orchestration import _reports_of
 
 PARAMETERS = (
     'market: str = "NL"\ndata: str = "sample"\nas_of: str = "2025-01-01"\nlanguage: str = "en"\n'
@@ -43,15 +45,26 @@ def test_each_segment_of_each_market_has_a_page_in_a_folder_of_its_own(shop, not
     results = rk.report(scope=rk.run.Scope(**scope, by=TIER))
     assert [result.market for result in results] == ["DK-GOLD", "DK-THE-REST", "NL-THE-REST"]
     reports = tmp_path / "project" / "reports"
-    folder = next(iter(reports.glob("*/by-case-when-customer-id-like-always-then*")))
+    folder = next(iter(reports.glob("*/by-case-when-customer_id-like-always-then*")))
     assert f"shown DK:the rest where  by {TIER}" in unescape(read(folder / "DK-THE-REST.html"))
     assert "Denmark, the rest" in read(folder / "DK-THE-REST.html")
     assert [one.market for one in rk.report(scope=rk.run.Scope(**scope, by=TIER, markets=["NL"]))] == ["NL-THE-REST"]
     alone = rk.report(scope=rk.run.Scope(**scope, where=LOYAL))
     assert [result.market for result in alone] == ["DK"]
-    page = next(iter(reports.glob("*/where-customer-id-like-always/DK.html")))
+    page = next(iter(reports.glob("*/where-customer_id-like-always-*/DK.html")))
     assert "shown DK where" in read(page)
     assert "Denmark, customer_id LIKE" in read(page)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("amount_minor > 5", "amount_minor < 5"), ("channel = '金'", "channel = '银'")]
+)
+def test_two_segments_never_share_a_folder(shop, one, other):
+    source, folders = ingest.source(str(shop)), set()
+    for sql in (one, other, "channel", "loyalty_tier"):
+        folders.add(_reports_of(source, counts.Segment(sql, is_split=False)).name)
+    assert len(folders) == 4
+    assert {"where-channel", "where-loyalty_tier"} < folders
 
 
 def read(page: Path) -> str:
