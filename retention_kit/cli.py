@@ -74,56 +74,54 @@ def _limit_memory(_ctx: click.Context, _param: click.Parameter, amount: str | No
         os.environ[MEMORY_VARIABLE] = amount
 
 
-def _data_options(function: _Command) -> _Command:
-    """Add the options that say which data, as of when."""
-    options = [
-        click.option(
-            "--data",
-            default="sample",
-            show_default=True,
-            metavar="PROFILE_OR_FOLDER",
-            help="Name of a profile in data/sources, path of a profile, or folder of tables.",
-        ),
-        click.option(
-            "--file",
-            "files",
-            multiple=True,
-            metavar="[TABLE=]PATH",
-            help="File or glob of a table; the orders where no table is named. May be repeated.",
-        ),
-        click.option(
-            "--unknown-markets",
-            type=click.Choice(["fail", "ignore"]),
-            default="fail",
-            show_default=True,
-            help="What to do with rows of a market that is not declared.",
-        ),
-        click.option(
-            "--max-refused",
-            type=click.FloatRange(0, 1),
-            help="Share of rows that may be refused; the profile's, or 0.01.",
-        ),
-        click.option(
-            "--memory",
-            metavar="AMOUNT",
-            expose_value=False,
-            callback=_limit_memory,
-            help="Memory for the embedded engine, such as 4GB; past it, it spills to disk. 60 % of the machine's, or "
-            "what RETENTION_KIT_MEMORY says, where not given.",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return what adds several options to a command, in their order."""
+
+    def added(function: _Command) -> _Command:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return added
 
 
-_as_of = click.option(
-    "--as-of", metavar="DATE", help="First day not observed, such as 2026-01-01; the profile's where it names one."
+_data_options = _options(
+    click.option(
+        "--data",
+        default="sample",
+        show_default=True,
+        metavar="PROFILE_OR_FOLDER",
+        help="Name of a profile in data/sources, path of a profile, or folder of tables.",
+    ),
+    click.option(
+        "--file",
+        "files",
+        multiple=True,
+        metavar="[TABLE=]PATH",
+        help="File or glob of a table; the orders where no table is named. May be repeated.",
+    ),
+    click.option(
+        "--unknown-markets",
+        type=click.Choice(["fail", "ignore"]),
+        default="fail",
+        show_default=True,
+        help="What to do with rows of a market that is not declared.",
+    ),
+    click.option(
+        "--max-refused",
+        type=click.FloatRange(0, 1),
+        help="Share of rows that may be refused; the profile's, or 0.01.",
+    ),
+    click.option(
+        "--memory",
+        metavar="AMOUNT",
+        expose_value=False,
+        callback=_limit_memory,
+        help="Memory for the embedded engine, such as 4GB; past it, it spills to disk. 60 % of the machine's, or "
+        "what RETENTION_KIT_MEMORY says, where not given.",
+    ),
 )
-_markets = click.option(
-    "--market", "markets", multiple=True, metavar="CODE", help="A market; may be repeated. All where not given."
-)
-_segments = (
+_segment_options = _options(
     click.option(
         "--where",
         default="",
@@ -134,13 +132,12 @@ _segments = (
         "--by", default="", metavar="SQL", help="Each value of a column or an expression, such as loyalty_tier, apart."
     ),
 )
-
-
-def _segment_options(function: _Command) -> _Command:
-    """Add the options that say of which customers."""
-    for option in reversed(_segments):
-        function = option(function)
-    return function
+_as_of = click.option(
+    "--as-of", metavar="DATE", help="First day not observed, such as 2026-01-01; the profile's where it names one."
+)
+_markets = click.option(
+    "--market", "markets", multiple=True, metavar="CODE", help="A market; may be repeated. All where not given."
+)
 
 
 def _files(given: Sequence[str]) -> dict[str, str]:
@@ -185,7 +182,7 @@ def metrics(
       retention-kit metrics --data online_retail --file online_retail.parquet --market GB --json
     """
     from retention_kit import counts, ingest
-    from retention_kit.counts.reportable import left_out, of_markets, with_orders
+    from retention_kit.counts.reportable import left_out, reported
     from retention_kit.metrics import market_comparison, market_sheet
     from retention_kit.present import headlines, twin
 
@@ -199,7 +196,7 @@ def metrics(
         click.echo(line, err=True)
     facts = {"grain": grain, "base_grain": base_grain, "min_cell": source.min_cell}
     twins = []
-    for code in of_markets(counted, markets) if by and markets else markets or with_orders(counted):
+    for code in reported(counted, markets):
         here = counted.of(code)
         known = counted.kept(market_comparison, markets=counted.beside(code), **facts)
         sheet = market_sheet(

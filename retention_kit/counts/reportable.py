@@ -24,9 +24,12 @@ def with_orders(counted: Counted) -> tuple[str, ...]:
     return counted.markets
 
 
-def of_markets(counted: Counted, markets: Sequence[str]) -> tuple[str, ...]:
-    """Return the segments of some markets, by the codes by which the counts know them, such as `DK:gold`."""
-    return tuple(code for code in with_orders(counted) if market_of(code) in markets)
+def reported(counted: Counted, markets: Sequence[str]) -> tuple[str, ...]:
+    """Return the codes that are reported: those named, or all with orders; their segments where they are split."""
+    segment = counted.asked.segment
+    if markets and (segment is None or not segment.is_split):
+        return tuple(markets)
+    return tuple(code for code in with_orders(counted) if not markets or market_of(code) in markets)
 
 
 def left_out(counted: Counted) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from retention_kit import counts, ingest
 from retention_kit.config import GROUP, GROUP_NAME, Market, data_root, project_root
-from retention_kit.counts.reportable import left_out, of_markets, with_orders
+from retention_kit.counts.reportable import left_out, reported
 from retention_kit.errors import UsageError, listed
 from retention_kit.ingest import Source
 from retention_kit.present.languages import language_of
@@ -278,14 +278,12 @@ def _counted(call: _Call) -> counts.Counted:
 
 def _runs(call: _Call, counted: counts.Counted) -> list[Run]:
     """Return the runs of the markets asked for, else of all with orders and of the group, in each one's languages."""
-    codes = tuple(call.scope.markets)
-    if not codes:
-        for line in left_out(counted):
-            print(line, file=sys.stderr)
+    for line in () if call.scope.markets else left_out(counted):
+        print(line, file=sys.stderr)
+    codes = reported(counted, call.scope.markets)
+    if not call.scope.markets:
         is_group_told = call.path_of_group is not None and len(counted.markets) > 1 and not call.scope.by
-        codes = (*with_orders(counted), *((GROUP,) if is_group_told else ()))
-    elif call.scope.by:
-        codes = of_markets(counted, codes)
+        codes = (*codes, *((GROUP,) if is_group_told else ()))
     runs, files = [], file_names(codes)
     of_group = f"{GROUP_NAME}, {counted.segment}" if counted.segment else GROUP_NAME
     for code in codes:
